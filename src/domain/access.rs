@@ -1,0 +1,202 @@
+//! Who calls, with which key, and what a grant lets them do.
+
+use serde::{Deserialize, Serialize};
+
+use super::channel::Channel;
+use super::class::Class;
+use super::id::{ApplicationId, GrantId, KeyId};
+use super::time::At;
+
+/// Whether a key reaches people or only the stub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[repr(u8)]
+pub enum Mode {
+    /// Reaches people.
+    Live = 1,
+    /// Reaches nobody: every leg gets the stub provider.
+    Test = 2,
+}
+
+impl Mode {
+    /// The mode with a stored number.
+    #[must_use]
+    pub fn from_code(code: i64) -> Option<Mode> {
+        [Mode::Live, Mode::Test].into_iter().find(|mode| *mode as i64 == code)
+    }
+}
+
+/// In whose name a call is made or a grant is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Principal {
+    /// A connected application system.
+    Application(ApplicationId),
+    /// A person, by ordinal.
+    Person(u32),
+}
+
+impl Principal {
+    /// One number for both kinds, as the store keys them: applications positive, persons negative.
+    #[must_use]
+    pub fn code(self) -> i64 {
+        match self {
+            Principal::Application(id) => id.0,
+            Principal::Person(ordinal) => -1 - i64::from(ordinal),
+        }
+    }
+
+    /// The principal with a stored number.
+    #[must_use]
+    pub fn from_code(code: i64) -> Principal {
+        match u32::try_from(-1 - code) {
+            Ok(ordinal) if code < 0 => Principal::Person(ordinal),
+            _ => Principal::Application(ApplicationId(code)),
+        }
+    }
+}
+
+/// What a key may be used for; a set of [`KeyScope`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyScopes(pub u8);
+
+/// One thing a key may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum KeyScope {
+    /// Publish, preview, cancel own messages.
+    Publish = 1,
+    /// Read own messages and their reports.
+    Read = 2,
+    /// Edit tags.
+    Tags = 4,
+    /// Issue user tokens for the inbox.
+    IssueUserTokens = 8,
+    /// Administer directory and rights, read everything.
+    Admin = 16,
+}
+
+impl KeyScope {
+    /// Every scope.
+    pub const ALL: [KeyScope; 5] =
+        [KeyScope::Publish, KeyScope::Read, KeyScope::Tags, KeyScope::IssueUserTokens, KeyScope::Admin];
+
+    /// The name as in the interface.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            KeyScope::Publish => "PUBLISH",
+            KeyScope::Read => "READ",
+            KeyScope::Tags => "TAGS",
+            KeyScope::IssueUserTokens => "ISSUE_USER_TOKENS",
+            KeyScope::Admin => "ADMIN",
+        }
+    }
+}
+
+impl KeyScopes {
+    /// Every scope there is.
+    #[must_use]
+    pub fn all() -> KeyScopes {
+        KeyScope::ALL.into_iter().collect()
+    }
+
+    /// Whether the key may be used for this.
+    #[must_use]
+    pub fn has(self, scope: KeyScope) -> bool {
+        self.0 & scope as u8 != 0
+    }
+}
+
+impl FromIterator<KeyScope> for KeyScopes {
+    fn from_iter<I: IntoIterator<Item = KeyScope>>(scopes: I) -> Self {
+        KeyScopes(scopes.into_iter().fold(0, |bits, scope| bits | scope as u8))
+    }
+}
+
+/// A connected application system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Application {
+    /// Its id.
+    pub id: ApplicationId,
+    /// The owning department (the store's key).
+    pub department_id: i64,
+    /// The shown name.
+    pub title: String,
+    /// Weight against other applications in one lane; 1 is ordinary.
+    pub weight: u32,
+    /// May issue user tokens.
+    pub inbox_gateway: bool,
+    /// Channels of a publish that names none.
+    pub default_channels: Vec<Channel>,
+}
+
+/// An API key without its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its id, part of the shown token.
+    pub id: KeyId,
+    /// Whose key it is.
+    pub principal: Principal,
+    /// Live or test.
+    pub mode: Mode,
+    /// HMAC-SHA-256 of the secret part under the installation's own key.
+    pub hash: [u8; 32],
+    /// What it may be used for.
+    pub scopes: KeyScopes,
+    /// After this it is refused.
+    pub expire_at: Option<At>,
+    /// When it was revoked.
+    pub revoked_at: Option<At>,
+    /// Raised by every change; publishes verify it in their commit.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: At,
+    /// What the owner calls it.
+    pub title: String,
+}
+
+/// A right to send. Empty lists allow nothing, except `tags`, where empty means that no tag may be used
+/// and `any_tag` lifts the limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Its id.
+    pub id: GrantId,
+    /// Who holds it.
+    pub principal: Principal,
+    /// Departments (the store's keys) that it covers, with all below them.
+    pub department_ids: Vec<i64>,
+    /// A further scope, as an audience expression; `everyone` covers the whole institution.
+    pub audience: Option<String>,
+    /// Names of tags that may be used in expressions.
+    pub tags: Vec<String>,
+    /// Every tag may be used.
+    pub any_tag: bool,
+    /// Channels that may be used.
+    pub channels: Vec<Channel>,
+    /// Classes that may be used.
+    pub classes: Vec<Class>,
+    /// Most deliveries' people a day, UTC; `None` is no limit.
+    pub per_day: Option<u64>,
+    /// Most people of one message; `None` is no limit.
+    pub per_message: Option<u64>,
+    /// May publish for persons with grants of their own (`sender_user_id`).
+    pub may_act_for: bool,
+    /// Before this it is no right.
+    pub valid_after: At,
+    /// After this it is no right.
+    pub expire_at: Option<At>,
+    /// Who gave it.
+    pub granted_by: Principal,
+    /// When it was taken back.
+    pub revoked_at: Option<At>,
+    /// Raised by every change; publishes verify it in their commit.
+    pub version: i64,
+}
+
+impl Grant {
+    /// Whether the grant is a right at this moment.
+    #[must_use]
+    pub fn is_valid(&self, now: At) -> bool {
+        self.revoked_at.is_none() && self.valid_after <= now && self.expire_at.is_none_or(|end| now < end)
+    }
+}

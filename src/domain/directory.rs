@@ -1,0 +1,225 @@
+//! Departments, users, addresses and tags as the directory keeps them.
+
+use serde::{Deserialize, Serialize};
+
+use super::channel::Channel;
+
+/// The user that the first administrator's token belongs to. In no tag, department or `everyone`.
+pub const ADMINISTRATOR: u32 = 0;
+/// The external id of [`ADMINISTRATOR`].
+pub const ADMINISTRATOR_ID: &str = "administrator";
+
+/// A node of the organisation tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Department {
+    /// The store's key.
+    pub id: i64,
+    /// The institution's id: `[A-Za-z0-9._-]{1,64}`.
+    pub external_id: String,
+    /// The department above; `None` for a root.
+    pub parent_id: Option<i64>,
+    /// The shown name.
+    pub name: String,
+}
+
+/// What a directory entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum UserKind {
+    /// A human being.
+    Person = 1,
+    /// A group chat or shared mailbox: never part of `everyone`, a department or a tag of people.
+    Group = 2,
+}
+
+/// Where a person stands. Only active people and people on leave receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum UserStatus {
+    /// Here.
+    Active = 1,
+    /// Away for a time; still receives.
+    OnLeave = 2,
+    /// Finished.
+    Graduated = 3,
+    /// Gone.
+    Left = 4,
+    /// Dead.
+    Deceased = 5,
+}
+
+impl UserKind {
+    /// The kind with a stored number.
+    #[must_use]
+    pub fn from_code(code: i64) -> Option<UserKind> {
+        [UserKind::Person, UserKind::Group].into_iter().find(|kind| *kind as i64 == code)
+    }
+}
+
+impl UserStatus {
+    /// The status with a stored number.
+    #[must_use]
+    pub fn from_code(code: i64) -> Option<UserStatus> {
+        use UserStatus::{Active, Deceased, Graduated, Left, OnLeave};
+        [Active, OnLeave, Graduated, Left, Deceased].into_iter().find(|status| *status as i64 == code)
+    }
+
+    /// Whether a person of this status is still written to.
+    #[must_use]
+    pub fn receives(self) -> bool {
+        matches!(self, UserStatus::Active | UserStatus::OnLeave)
+    }
+}
+
+/// A person or group with everything the directory knows of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The internal number, never reused.
+    pub ordinal: u32,
+    /// Staff or student number: `[A-Za-z0-9._-]{1,64}`.
+    pub external_id: String,
+    /// What it is.
+    pub kind: UserKind,
+    /// The shown name.
+    pub name: String,
+    /// Where the person stands.
+    pub status: UserStatus,
+    /// BCP 47, such as `zh-CN`.
+    pub locale: String,
+    /// External id of the department that counts as the person's own.
+    pub primary_department: Option<String>,
+    /// External ids of all departments, the primary one included.
+    pub departments: Vec<String>,
+    /// Where the person can be reached.
+    pub addresses: Vec<Address>,
+    /// Static tags, `key:value` or plain.
+    pub tags: Vec<String>,
+    /// Raised by every change.
+    pub version: i64,
+}
+
+/// What a caller wants a user to be; the whole entry is replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserDraft {
+    /// Staff or student number.
+    pub external_id: String,
+    /// What it is.
+    pub kind: UserKind,
+    /// The shown name.
+    pub name: String,
+    /// Where the person stands.
+    pub status: UserStatus,
+    /// BCP 47.
+    pub locale: String,
+    /// External id of the primary department.
+    pub primary_department: Option<String>,
+    /// External ids of all departments; the primary one may be left out.
+    pub departments: Vec<String>,
+    /// Where the person can be reached.
+    pub addresses: Vec<Address>,
+    /// Static tags.
+    pub tags: Vec<String>,
+}
+
+/// Where a user can be reached on a channel.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Address {
+    /// The channel.
+    pub channel: Channel,
+    /// Mailbox, WeCom user id, …; [`Channel::accepts_address`] holds.
+    pub value: String,
+}
+
+/// What makes a tag a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum TagKind {
+    /// Members are put in and taken out.
+    Static = 1,
+    /// An audience expression, evaluated at use.
+    Rule = 2,
+    /// The direct members of a department; the key is its external id.
+    Department = 3,
+    /// Who has an address on a channel; the key is the channel's name.
+    Reachable = 4,
+    /// Everybody who receives; one tag with an empty key.
+    Everyone = 5,
+}
+
+impl TagKind {
+    /// The kind with a stored number.
+    #[must_use]
+    pub fn from_code(code: i64) -> Option<TagKind> {
+        use TagKind::{Department, Everyone, Reachable, Rule, Static};
+        [Static, Rule, Department, Reachable, Everyone].into_iter().find(|kind| *kind as i64 == code)
+    }
+}
+
+/// A named set of users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// The store's key.
+    pub id: i64,
+    /// What makes it a set.
+    pub kind: TagKind,
+    /// `grade:2021` or `freshman`; see [`TagKind`] for the other kinds.
+    pub name: String,
+    /// For people who choose it.
+    pub title: String,
+    /// The expression of a rule tag.
+    pub rule: Option<String>,
+    /// The owning department.
+    pub department_id: Option<i64>,
+}
+
+/// Whether a text can be the institution's id of a user or department.
+#[must_use]
+pub fn is_external_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+}
+
+/// Whether a text can name a tag: letters of any script, digits, `._-`, at most one colon with something on
+/// both sides, at most 64 characters, and no key that the expression language keeps for itself.
+#[must_use]
+pub fn is_tag_name(text: &str) -> bool {
+    const RESERVED: [&str; 4] = ["department", "user", "tag", "everyone"];
+    let part_ok = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || "._-".contains(c));
+    let (key, value) = match text.split_once(':') {
+        Some((key, value)) => (key, Some(value)),
+        None => (text, None),
+    };
+    let operator = ["and", "or", "not"].contains(&key.to_lowercase().as_str());
+    text.chars().count() <= 64
+        && part_ok(key)
+        && value.is_none_or(part_ok)
+        && !RESERVED.contains(&key.to_lowercase().as_str())
+        && !operator
+        && !has_look_alike(text)
+}
+
+/// Full-width forms look like ASCII and are not: `ｇrade` must not become a second `grade`.
+fn has_look_alike(text: &str) -> bool {
+    text.chars().any(|c| ('\u{ff01}'..='\u{ff5e}').contains(&c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_of_any_script_are_named_and_look_alikes_refused() {
+        for good in ["freshman", "grade:2021", "校区:创新港", "dorm:西1.203"] {
+            assert!(is_tag_name(good), "{good}");
+        }
+        for bad in ["", "a:b:c", ":x", "x:", "user:1", "Department:cs", "ｇrade:1", "a b", "NOT", "a|b", "x\u{200d}y"] {
+            assert!(!is_tag_name(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_expression_is_no_external_id() {
+        assert!(is_external_id("3121151001"));
+        assert!(!is_external_id("1 OR everyone"));
+        assert!(!is_external_id(""));
+    }
+}

@@ -1,0 +1,21 @@
+//! Pure values and pure decisions. No async, no I/O, nothing of the rest of the crate.
+//!
+//! Read in the order of a message's life: who and where ([`directory`], [`audience`]), who may
+//! ([`access`]), what ([`content`], [`message`]), how it is cut up ([`leg`], [`batch`]) and what became of
+//! it ([`verdict`], [`outcome`]).
+
+pub mod access;
+pub mod audience;
+pub mod batch;
+pub mod channel;
+pub mod class;
+pub mod content;
+pub mod directory;
+pub mod id;
+pub mod leg;
+pub mod message;
+pub mod outcome;
+pub mod refusal;
+pub mod set;
+pub mod time;
+pub mod verdict;

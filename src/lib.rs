@@ -1,0 +1,5 @@
+//! Campanile, a unified message push service.
+
+pub mod channel;
+pub mod domain;
+pub mod runtime;

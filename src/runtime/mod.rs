@@ -1,0 +1,6 @@
+//! What every part runs on: clocks, ids, shutdown and task tracking, backoff.
+
+pub mod backoff;
+pub mod clock;
+pub mod ids;
+pub mod tasks;
