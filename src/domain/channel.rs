@@ -138,7 +138,9 @@ mod tests {
         for good in ["li.ming@stu.example.edu", "a+b@example.cn", "x@localhost"] {
             assert!(Channel::Email.accepts_address(good), "{good}");
         }
-        for bad in ["", "a@b@c", "a b@c.d", "a@b\r\nRCPT TO:<x@y>", "<a@b.c>", "a..b@c.d", "@c.d", "a@", "a@-b.c", "\"q\"@d.e"] {
+        for bad in
+            ["", "a@b@c", "a b@c.d", "a@b\r\nRCPT TO:<x@y>", "<a@b.c>", "a..b@c.d", "@c.d", "a@", "a@-b.c", "\"q\"@d.e"]
+        {
             assert!(!Channel::Email.accepts_address(bad), "{bad:?}");
         }
     }
