@@ -7,6 +7,7 @@
 pub mod access;
 pub mod audience;
 pub mod batch;
+pub mod change;
 pub mod channel;
 pub mod class;
 pub mod content;
