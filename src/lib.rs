@@ -3,3 +3,4 @@
 pub mod channel;
 pub mod domain;
 pub mod runtime;
+pub mod store;

@@ -1,0 +1,72 @@
+//! Applications, keys and grants.
+
+use async_trait::async_trait;
+
+use super::Result;
+use crate::domain::access::{Application, Grant, Key};
+use crate::domain::channel::Channel;
+use crate::domain::id::{ApplicationId, GrantId, KeyId};
+use crate::domain::time::At;
+
+/// Applications, keys and grants. Few rows; every node holds them in memory and the publish commit verifies
+/// their versions. Every write appends to the change feed and returns its change number.
+#[async_trait]
+pub trait Access: Send + Sync {
+    /// Everything, revoked keys and grants included.
+    async fn load(&self) -> Result<AccessImage>;
+
+    /// Stores an application. `UNKNOWN_DEPARTMENT` if its department does not exist.
+    async fn create_application(&self, draft: ApplicationDraft, at: At) -> Result<(Application, i64)>;
+
+    /// One application.
+    async fn application(&self, id: ApplicationId) -> Result<Option<Application>>;
+
+    /// Stores a new key. Its `version` is taken as given.
+    async fn create_key(&self, key: Key) -> Result<i64>;
+
+    /// One key.
+    async fn key(&self, id: KeyId) -> Result<Option<Key>>;
+
+    /// Revokes a key; `NOT_FOUND` if there is none. Revoking twice keeps the first time.
+    async fn revoke_key(&self, id: KeyId, at: At) -> Result<i64>;
+
+    /// Stores a new grant. Its `version` is taken as given.
+    async fn create_grant(&self, grant: Grant) -> Result<i64>;
+
+    /// One grant.
+    async fn grant(&self, id: GrantId) -> Result<Option<Grant>>;
+
+    /// Revokes a grant; `NOT_FOUND` if there is none. Revoking twice keeps the first time.
+    async fn revoke_grant(&self, id: GrantId, at: At) -> Result<i64>;
+
+    /// How many people the grant has reached on a day (days since 1970, UTC).
+    async fn used(&self, grant: GrantId, day: i64) -> Result<u64>;
+}
+
+/// Everything about access.
+#[derive(Clone, Debug, Default)]
+pub struct AccessImage {
+    /// The installation's own key, 32 bytes, made when the store is.
+    pub secret: [u8; 32],
+    /// Every application.
+    pub applications: Vec<Application>,
+    /// Every key.
+    pub keys: Vec<Key>,
+    /// Every grant.
+    pub grants: Vec<Grant>,
+}
+
+/// An application as a caller wants it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApplicationDraft {
+    /// Its new id.
+    pub id: ApplicationId,
+    /// External id of the owning department.
+    pub department: String,
+    /// The shown name.
+    pub title: String,
+    /// May issue user tokens.
+    pub inbox_gateway: bool,
+    /// Channels of a publish that names none.
+    pub default_channels: Vec<Channel>,
+}

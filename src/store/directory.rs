@@ -1,0 +1,135 @@
+//! Departments, users, tags and the change feed.
+
+use async_trait::async_trait;
+
+use super::Result;
+use crate::domain::change::Change;
+use crate::domain::directory::{Department, Tag, TagKind, User, UserDraft};
+use crate::domain::refusal::Refusal;
+use crate::domain::set::Set;
+use crate::domain::time::At;
+
+/// Departments, users, tags and the one feed of changes.
+///
+/// Every write appends to the feed in its own transaction; `seq` has no gaps and its order is commit order.
+#[async_trait]
+pub trait Directory: Send + Sync {
+    /// Everything an index in memory starts from, as of one moment. Users ascend by ordinal.
+    async fn load(&self) -> Result<DirectoryImage>;
+
+    /// The number of the last change.
+    async fn head(&self) -> Result<i64>;
+
+    /// At most `limit` changes after `seq`, ascending.
+    async fn changes_after(&self, seq: i64, limit: usize) -> Result<Vec<Change>>;
+
+    /// Creates or renames and moves departments, in order, so that a parent may stand before its children.
+    /// All or nothing: the first refused row (unknown parent, cycle) is the error. Returns the change number.
+    async fn upsert_departments(&self, rows: Vec<DepartmentDraft>, at: At) -> Result<i64>;
+
+    /// Creates or replaces users. A row that breaks a rule (unknown department) is refused alone. Ordinals of
+    /// new users ascend in the order of the rows. An unchanged row writes nothing. Unknown tags are created.
+    async fn upsert_users(&self, rows: Vec<UserDraft>, at: At) -> Result<UsersWritten>;
+
+    /// The user with an external id, complete.
+    async fn user(&self, external_id: &str) -> Result<Option<User>>;
+
+    /// The users with these ordinals, complete, in the same order; unknown ones are left out.
+    async fn users(&self, ordinals: Vec<u32>) -> Result<Vec<User>>;
+
+    /// At most `limit` users above ordinal `after`, ascending.
+    async fn list_users(&self, filter: UserFilter, after: Option<u32>, limit: usize) -> Result<Vec<User>>;
+
+    /// Creates a tag or changes its title, owner or rule. The kind of a tag never changes (`ID_TAKEN`).
+    /// Returns the tag and the change number.
+    async fn upsert_tag(&self, tag: TagDraft, at: At) -> Result<(Tag, i64)>;
+
+    /// Deletes a static or rule tag; `NOT_FOUND` if there is none. Returns the change number.
+    async fn delete_tag(&self, name: &str, at: At) -> Result<i64>;
+
+    /// Puts users into a static tag and takes users out. Who is in already is not added again.
+    async fn edit_tag(&self, name: &str, add: Set, remove: Set, at: At) -> Result<MembersWritten>;
+}
+
+/// Everything an index in memory starts from.
+#[derive(Clone, Debug, Default)]
+pub struct DirectoryImage {
+    /// The change that it includes last.
+    pub seq: i64,
+    /// Ordinal and external id of every user that was not erased.
+    pub users: Vec<(u32, String)>,
+    /// Every department; parents need not stand before children.
+    pub departments: Vec<Department>,
+    /// Every tag with its members; rule tags have none.
+    pub tags: Vec<(Tag, Set)>,
+}
+
+/// A department as a caller wants it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DepartmentDraft {
+    /// The institution's id.
+    pub external_id: String,
+    /// The institution's id of the department above.
+    pub parent: Option<String>,
+    /// The shown name.
+    pub name: String,
+}
+
+/// A static or rule tag as a caller wants it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagDraft {
+    /// `grade:2021` or `freshman`.
+    pub name: String,
+    /// Static or rule.
+    pub kind: TagKind,
+    /// For people who choose it.
+    pub title: String,
+    /// The expression of a rule tag.
+    pub rule: Option<String>,
+    /// External id of the owning department.
+    pub department: Option<String>,
+}
+
+/// Which users to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserFilter {
+    /// Only these ordinals.
+    pub among: Option<Set>,
+    /// Part of the name, or the start of the external id.
+    pub query: Option<String>,
+}
+
+/// What an upsert of users did.
+#[derive(Clone, Debug, Default)]
+pub struct UsersWritten {
+    /// New users.
+    pub created: u64,
+    /// Changed users.
+    pub updated: u64,
+    /// Users that were so already.
+    pub unchanged: u64,
+    /// Refused rows.
+    pub errors: Vec<RowError>,
+    /// The change number.
+    pub seq: i64,
+}
+
+/// A refused row of a bulk write.
+#[derive(Clone, Debug)]
+pub struct RowError {
+    /// Its place among the rows, from 0.
+    pub row: usize,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+/// What an edit of a tag did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MembersWritten {
+    /// Users that were not in it.
+    pub added: u64,
+    /// Users that were in it.
+    pub removed: u64,
+    /// The change number.
+    pub seq: i64,
+}

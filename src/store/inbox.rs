@@ -1,0 +1,74 @@
+//! What people see in the app and what they did about it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::Result;
+use crate::domain::id::{LegId, MessageId};
+use crate::domain::outcome::ReceiptKind;
+use crate::domain::set::Set;
+use crate::domain::time::At;
+
+/// Inboxes as sets: visible legs with their members, personal rows, receipts.
+#[async_trait]
+pub trait Inbox: Send + Sync {
+    /// Every visible app leg of messages to two or more people, oldest first, with its members.
+    async fn visible(&self) -> Result<Vec<VisibleLeg>>;
+
+    /// One app leg, if it is visible.
+    async fn visible_leg(&self, leg: LegId) -> Result<Option<VisibleLeg>>;
+
+    /// The visible app legs of short messages to one person, newest message first, below `before`.
+    async fn personal(&self, ordinal: u32, before: Option<MessageId>, limit: usize) -> Result<Vec<PersonalLeg>>;
+
+    /// Appends receipts; a receipt that says nothing new is harmless.
+    async fn add_receipts(&self, receipts: Vec<Receipt>) -> Result<()>;
+
+    /// The union of the receipts of each leg and kind.
+    async fn receipts(&self, legs: Vec<LegId>) -> Result<Vec<Receipt>>;
+
+    /// The union of all receipts of a kind, by leg.
+    async fn all_receipts(&self, kind: ReceiptKind) -> Result<Vec<(LegId, Set)>>;
+
+    /// Up to when a person has read everything; the default is the beginning.
+    async fn read_through(&self, ordinal: u32) -> Result<At>;
+
+    /// Moves it forward; it never goes back.
+    async fn set_read_through(&self, ordinal: u32, at: At) -> Result<()>;
+}
+
+/// An app leg that its members can see.
+#[derive(Clone, Debug)]
+pub struct VisibleLeg {
+    /// The leg.
+    pub leg: LegId,
+    /// Since when.
+    pub visible_at: At,
+    /// After this it is not shown.
+    pub expire_at: At,
+    /// By whom.
+    pub members: Arc<Set>,
+}
+
+/// A message in one person's own list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PersonalLeg {
+    /// The app leg.
+    pub leg: LegId,
+    /// Since when it is visible.
+    pub visible_at: At,
+}
+
+/// Evidence about some members of a leg.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Receipt {
+    /// The leg.
+    pub leg: LegId,
+    /// What happened.
+    pub kind: ReceiptKind,
+    /// To whom.
+    pub set: Set,
+    /// When; of a union the latest.
+    pub at: At,
+}

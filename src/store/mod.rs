@@ -1,0 +1,87 @@
+//! The one truth, behind traits by aggregate. Each trait says what a method writes, in which order rows come
+//! back and what happens twice; the conformance suite (`tests/it/store`) holds every backend to it.
+//!
+//! Only [`Messages::accept`] and [`Deliveries::settle`] span aggregates: the publish commit and the settle
+//! commit. Everything is answered after its commit, never before.
+
+mod access;
+mod delivery;
+mod directory;
+mod inbox;
+mod message;
+mod report;
+pub mod sqlite;
+
+use std::sync::Arc;
+
+pub use access::{Access, AccessImage, ApplicationDraft};
+pub use delivery::{Claim, Deliveries, Depth, LegMaterial, Reach};
+pub use directory::{
+    DepartmentDraft, Directory, DirectoryImage, MembersWritten, RowError, TagDraft, UserFilter, UsersWritten,
+};
+pub use inbox::{Inbox, PersonalLeg, Receipt, VisibleLeg};
+pub use message::{
+    Accept, Accepted, Cancelled, LegPlan, Members, MessageFilter, MessageRow, Messages, OutcomeRow, Stored,
+};
+pub use report::{Reports, RollupFilter, RollupRow};
+
+use crate::domain::refusal::{self, Refusal};
+
+/// A backend's aggregates; cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    /// Departments, users, tags and the change feed.
+    pub directory: Arc<dyn Directory>,
+    /// Applications, keys and grants.
+    pub access: Arc<dyn Access>,
+    /// Messages and legs.
+    pub messages: Arc<dyn Messages>,
+    /// Batches and settlements.
+    pub deliveries: Arc<dyn Deliveries>,
+    /// What people see and what they did about it.
+    pub inbox: Arc<dyn Inbox>,
+    /// Totals.
+    pub reports: Arc<dyn Reports>,
+}
+
+/// Why the store could not do it. Never says what the data was.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The disk is full. Nothing was written.
+    #[error("the disk is full")]
+    Full,
+    /// The store did not answer or the transaction failed. Nothing was written.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// Stored bytes do not read back.
+    #[error("stored data is damaged: {0}")]
+    Damaged(String),
+    /// The write breaks a rule that only the store can see.
+    #[error("{0}")]
+    Refused(Refusal),
+}
+
+/// What every method of a store returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Refusal {
+        use refusal::Reason;
+        match error {
+            Error::Full => {
+                Refusal::new(Reason::StoreFull, "The disk is full; ask the operator to make room, then repeat.")
+            }
+            Error::Unavailable(_) => {
+                Refusal::new(Reason::StoreUnavailable, "The store does not answer; repeat the call with the same key.")
+            }
+            Error::Damaged(_) => Refusal::new(Reason::Internal, "A fault of the service; the operator's log has it."),
+            Error::Refused(refusal) => refusal,
+        }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Error {
+        Error::Refused(refusal)
+    }
+}

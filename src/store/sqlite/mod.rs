@@ -1,0 +1,67 @@
+//! The embedded backend: SQLite in WAL mode with `synchronous=FULL`.
+//!
+//! One writer thread owns the one writing connection and commits in groups; reader connections stand beside
+//! it. A lock on the data directory proves that no other process writes, so at start every claim of an
+//! earlier epoch is dead.
+
+mod encode;
+mod open;
+mod reader;
+mod writer;
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use open::Durability;
+use reader::Readers;
+use writer::Writer;
+
+use super::{Error, Result};
+
+/// The embedded store; cheap to clone.
+#[derive(Clone)]
+pub struct Sqlite {
+    writer: Writer,
+    readers: Readers,
+    durability: Arc<Durability>,
+    /// Held as long as any clone lives: nobody else may write here.
+    _lock: Arc<File>,
+}
+
+impl Sqlite {
+    /// Opens or creates the store in a directory and brings its schema up to date.
+    ///
+    /// Errors: the directory is in use by another process, the disk refuses, the library is older than 3.51.3,
+    /// or the file keeps less than what an acknowledgement promises.
+    pub fn open(directory: &Path) -> Result<Sqlite> {
+        let lock = open::lock(directory)?;
+        let file = directory.join("campanile.db");
+        let mut connection = open::writing(&file)?;
+        let durability = open::read_back(&connection)?;
+        open::migrate(&mut connection)?;
+        Ok(Sqlite {
+            writer: Writer::start(connection, &file)?,
+            readers: Readers::new(&file)?,
+            durability: Arc::new(durability),
+            _lock: Arc::new(lock),
+        })
+    }
+
+    /// The settings that durability depends on, as read back from the open file.
+    #[must_use]
+    pub fn durability(&self) -> &Durability {
+        &self.durability
+    }
+}
+
+/// What SQLite says, in the store's words.
+fn fault(error: rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode;
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => Error::Full,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::Damaged("the database file".into()),
+        // The text of a constraint names columns, never values.
+        _ => Error::Unavailable(error.to_string()),
+    }
+}
