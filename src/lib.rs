@@ -1,5 +1,6 @@
 //! Campanile, a unified message push service.
 
+pub mod api;
 pub mod channel;
 pub mod domain;
 pub mod runtime;

@@ -1,1 +1,3 @@
+//! Everything that needs the whole house: one binary, one link.
 
+mod api;

@@ -1,0 +1,3 @@
+//! The interface as clients see it.
+
+mod descriptors;
