@@ -9,6 +9,12 @@ pub const ADMINISTRATOR: u32 = 0;
 /// The external id of [`ADMINISTRATOR`].
 pub const ADMINISTRATOR_ID: &str = "administrator";
 
+/// Simulated users: recipients for test keys, whom the stub answers as their id says. Unknown to live keys.
+pub const SIMULATED: [(u32, &str); 6] =
+    [(1, "sim-sent"), (2, "sim-refused"), (3, "sim-no-address"), (4, "sim-slow"), (5, "sim-unknown"), (6, "sim-retry")];
+/// Ordinals below this are the service's own: the administrator and the simulated users.
+pub const FIRST_ORDINAL: u32 = 16;
+
 /// A node of the organisation tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Department {

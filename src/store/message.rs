@@ -41,7 +41,7 @@ pub trait Messages: Send + Sync {
     /// At most `limit` messages with ids below `before`, newest first.
     async fn list(&self, filter: MessageFilter, before: Option<MessageId>, limit: usize) -> Result<Vec<MessageRow>>;
 
-    /// The legs of a message with their counts, by number; empty if it was never released and is short.
+    /// The legs of a message with their counts, by number; none before its release.
     async fn legs(&self, id: MessageId) -> Result<Vec<Leg>>;
 
     /// Who the message is for; the snapshot.
@@ -58,9 +58,17 @@ pub trait Messages: Send + Sync {
     /// more.
     async fn release(&self, id: MessageId, plans: Vec<LegPlan>, at: At, epoch: i64) -> Result<Option<Stored>>;
 
-    /// Ends a scheduled message that may not be released: `Rejected` or `Expired`, every member settled with
-    /// the reason. Does nothing to a message in another state.
-    async fn reject(&self, id: MessageId, state: MessageState, reason: Reason, at: At) -> Result<()>;
+    /// Ends a scheduled message that may not be released: `Rejected` or `Expired`. Its legs are made by the
+    /// plans and every member is settled with the reason, as expired or suppressed; nothing becomes visible.
+    /// `false`, and nothing written, for a message in another state.
+    async fn reject(
+        &self,
+        id: MessageId,
+        plans: Vec<LegPlan>,
+        state: MessageState,
+        reason: Reason,
+        at: At,
+    ) -> Result<bool>;
 
     /// Legs whose batches are not all made, oldest first.
     async fn cutting(&self, limit: usize) -> Result<Vec<LegId>>;

@@ -4,9 +4,19 @@
 //! it. A lock on the data directory proves that no other process writes, so at start every claim of an
 //! earlier epoch is dead.
 
+mod accept;
+mod batch;
+mod cancel;
+mod claim;
+mod delivery;
 mod encode;
+mod leg;
+mod message;
 mod open;
 mod reader;
+mod row;
+mod settle;
+mod tally;
 mod writer;
 
 use std::fs::File;

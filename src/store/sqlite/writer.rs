@@ -6,7 +6,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -30,15 +29,12 @@ type Work = Box<dyn FnOnce(&Connection) -> AfterCommit + Send>;
 #[derive(Clone)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Work>,
-    commits: Arc<AtomicU64>,
 }
 
 impl Writer {
     /// Starts the thread.
     pub(super) fn start(connection: Connection, file: &Path) -> Result<Writer> {
         let (queue, work) = mpsc::channel(QUEUE);
-        let commits = Arc::new(AtomicU64::new(0));
-        let counter = commits.clone();
         let broken = |error: std::io::Error| Error::Unavailable(format!("writer thread: {error}"));
         let checkpointer = open::checkpointing(file)?;
         let alive = Arc::new(());
@@ -46,7 +42,7 @@ impl Writer {
         thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || {
-                run(&connection, work, &counter);
+                run(&connection, work);
                 drop(alive);
             })
             .map_err(broken)?;
@@ -60,7 +56,7 @@ impl Writer {
                 }
             })
             .map_err(broken)?;
-        Ok(Writer { queue, commits })
+        Ok(Writer { queue })
     }
 
     /// Runs `work` in the next transaction and answers after its commit. If `work` fails, what it wrote is
@@ -82,11 +78,6 @@ impl Writer {
         self.queue.send(job).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
-
-    /// How many commits there were.
-    pub(super) fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Relaxed)
-    }
 }
 
 fn in_savepoint<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
@@ -103,7 +94,7 @@ fn execute(connection: &Connection, sql: &str) -> Result<()> {
     connection.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(|_| ()).map_err(fault)
 }
 
-fn run(connection: &Connection, mut queue: mpsc::Receiver<Work>, commits: &AtomicU64) {
+fn run(connection: &Connection, mut queue: mpsc::Receiver<Work>) {
     let mut answers: Vec<AfterCommit> = Vec::with_capacity(GROUP);
     while let Some(first) = queue.blocking_recv() {
         let began = execute(connection, "begin immediate");
@@ -120,7 +111,6 @@ fn run(connection: &Connection, mut queue: mpsc::Receiver<Work>, commits: &Atomi
         if committed.is_err() && !connection.is_autocommit() {
             let _ = execute(connection, "rollback");
         }
-        commits.fetch_add(1, Ordering::Relaxed);
         let failed_flush = matches!(&committed, Err(Error::Unavailable(_)));
         for answer in answers.drain(..) {
             answer(committed.clone());

@@ -3,7 +3,7 @@
 -- a person's ordinal.
 
 create table head (name text primary key, value) without rowid;
-insert into head (name, value) values ('change', 0), ('ordinal', 1), ('epoch', 0), ('secret', randomblob(32));
+insert into head (name, value) values ('change', 0), ('ordinal', 16), ('epoch', 0), ('secret', randomblob(32));
 
 create table change (
   seq integer primary key,
@@ -38,6 +38,15 @@ create table user (
 insert into user (ordinal, external_id, kind, name, status, locale, version)
   values (0, 'administrator', 2, 'Administrator', 1, 'zh-CN', 1);
 
+-- Simulated recipients of test keys; src/domain/directory.rs names them.
+insert into user (ordinal, external_id, kind, name, status, locale, version) values
+  (1, 'sim-sent', 2, 'Simulated: sent', 1, 'zh-CN', 1),
+  (2, 'sim-refused', 2, 'Simulated: refused', 1, 'zh-CN', 1),
+  (3, 'sim-no-address', 2, 'Simulated: no address', 1, 'zh-CN', 1),
+  (4, 'sim-slow', 2, 'Simulated: slow', 1, 'zh-CN', 1),
+  (5, 'sim-unknown', 2, 'Simulated: unknown', 1, 'zh-CN', 1),
+  (6, 'sim-retry', 2, 'Simulated: retry', 1, 'zh-CN', 1);
+
 create table address (
   ordinal integer not null,
   channel integer not null,
@@ -46,6 +55,10 @@ create table address (
   primary key (ordinal, channel, value)
 ) without rowid;
 create index address_value on address (channel, value);
+insert into address (ordinal, channel, value, changed_at)
+  select ordinal, channel, external_id, 0
+  from user, (select 1 as channel union select 2 union select 3 union select 4 union select 5 union select 6 union select 7)
+  where ordinal in (1, 2, 4, 5, 6);
 
 -- The tags of a user by name, so that one user is read without looking into every set.
 create table membership (
