@@ -4,4 +4,5 @@ pub mod api;
 pub mod channel;
 pub mod domain;
 pub mod runtime;
+pub mod standin;
 pub mod store;

@@ -3,6 +3,8 @@
 //! and never fails for something the provider said; all that is the engine's. `CONTRACT.md` has the rules
 //! and one contract suite tests them for every channel registered here.
 
+pub mod credential;
+pub mod detail;
 pub mod email;
 pub mod stub;
 pub mod wechat;

@@ -1,3 +1,4 @@
 //! Everything that needs the whole house: one binary, one link.
 
 mod api;
+mod channel;

@@ -1,1 +1,1 @@
-//! wechat
+//! WeCom (next).
