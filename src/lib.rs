@@ -1,6 +1,7 @@
 //! Campanile, a unified message push service.
 
 pub mod api;
+pub mod audience;
 pub mod channel;
 pub mod domain;
 pub mod runtime;

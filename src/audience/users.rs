@@ -1,0 +1,103 @@
+//! External ids and ordinals of all users. One table for all snapshots: ordinals are never reused, so a
+//! newer entry cannot mislead an older snapshot.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use crate::domain::set::Set;
+
+/// The table in both directions.
+#[derive(Debug, Default)]
+pub struct Users {
+    columns: RwLock<Columns>,
+}
+
+#[derive(Debug, Default)]
+struct Columns {
+    ordinals: HashMap<Arc<str>, u32>,
+    external_ids: Vec<Option<Arc<str>>>,
+}
+
+impl Users {
+    /// Enters users. An empty text takes a user's external id away (she was erased).
+    pub fn enter<'a>(&self, users: impl IntoIterator<Item = (u32, &'a str)>) {
+        let mut columns = self.columns.write();
+        for (ordinal, external_id) in users {
+            columns.enter(ordinal, external_id);
+        }
+    }
+
+    /// The ordinal of the user with an external id.
+    #[must_use]
+    pub fn ordinal(&self, external_id: &str) -> Option<u32> {
+        self.columns.read().ordinals.get(external_id).copied()
+    }
+
+    /// The ordinals of many external ids, in their order, under one look at the table.
+    #[must_use]
+    pub fn ordinals<S: AsRef<str>>(&self, external_ids: &[S]) -> Vec<Option<u32>> {
+        let columns = self.columns.read();
+        external_ids.iter().map(|id| columns.ordinals.get(id.as_ref()).copied()).collect()
+    }
+
+    /// The external id of a user; `None` when erased or never known.
+    #[must_use]
+    pub fn external_id(&self, ordinal: u32) -> Option<Arc<str>> {
+        self.columns.read().external_ids.get(ordinal as usize).cloned().flatten()
+    }
+
+    /// The external ids of a set, ascending by ordinal; users without one are left out.
+    #[must_use]
+    pub fn external_ids(&self, set: &Set) -> Vec<(u32, Arc<str>)> {
+        let columns = self.columns.read();
+        let known = |ordinal: u32| columns.external_ids.get(ordinal as usize).cloned().flatten();
+        set.iter().filter_map(|ordinal| known(ordinal).map(|id| (ordinal, id))).collect()
+    }
+
+    /// How many users have an external id.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.columns.read().ordinals.len()
+    }
+
+    /// Whether nobody is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Columns {
+    fn enter(&mut self, ordinal: u32, external_id: &str) {
+        let place = ordinal as usize;
+        if self.external_ids.len() <= place {
+            self.external_ids.resize(place + 1, None);
+        }
+        let entry = (!external_id.is_empty()).then(|| Arc::<str>::from(external_id));
+        if let Some(old) = std::mem::replace(&mut self.external_ids[place], entry.clone())
+            && self.ordinals.get(&old) == Some(&ordinal)
+        {
+            self.ordinals.remove(&old);
+        }
+        if let Some(id) = entry {
+            self.ordinals.insert(id, ordinal);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_erased_user_can_no_longer_be_named() {
+        let users = Users::default();
+        users.enter([(1, "a"), (5, "b")]);
+        assert_eq!(users.ordinals(&["b", "x", "a"]), [Some(5), None, Some(1)]);
+        users.enter([(1, "")]);
+        assert_eq!((users.ordinal("a"), users.external_id(1), users.len()), (None, None, 1));
+        assert_eq!(users.external_ids(&[1, 2, 5, 9].into_iter().collect()), [(5, Arc::from("b"))]);
+    }
+}
