@@ -37,7 +37,7 @@ pub trait Directory: Send + Sync {
     /// The users with these ordinals, complete, in the same order; unknown ones are left out.
     async fn users(&self, ordinals: Vec<u32>) -> Result<Vec<User>>;
 
-    /// At most `limit` users above ordinal `after`, ascending.
+    /// At most `limit` users above ordinal `after`, ascending; none of the service's own.
     async fn list_users(&self, filter: UserFilter, after: Option<u32>, limit: usize) -> Result<Vec<User>>;
 
     /// Creates a tag or changes its title, owner or rule. The kind of a tag never changes (`ID_TAKEN`).

@@ -5,18 +5,26 @@
 //! earlier epoch is dead.
 
 mod accept;
+mod access;
 mod batch;
 mod cancel;
 mod claim;
 mod delivery;
+mod department;
+mod directory;
 mod encode;
+mod feed;
 mod leg;
+mod member;
 mod message;
 mod open;
 mod reader;
 mod row;
 mod settle;
+mod tag;
 mod tally;
+mod upsert;
+mod user;
 mod writer;
 
 use std::fs::File;
@@ -28,6 +36,7 @@ use reader::Readers;
 use writer::Writer;
 
 use super::{Error, Result};
+use crate::domain::refusal::{Reason, Refusal};
 
 /// The embedded store; cheap to clone.
 #[derive(Clone)]
@@ -67,7 +76,12 @@ impl Sqlite {
 
 /// What SQLite says, in the store's words.
 fn fault(error: rusqlite::Error) -> Error {
-    use rusqlite::ErrorCode;
+    use rusqlite::{ErrorCode, ffi};
+    if let rusqlite::Error::SqliteFailure(code, _) = &error
+        && matches!(code.extended_code, ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY)
+    {
+        return Refusal::new(Reason::IdTaken, "Something else has this id already; choose another.").into();
+    }
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Error::Full,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::Damaged("the database file".into()),

@@ -1,0 +1,327 @@
+//! Applications, keys and grants in SQLite. Each method is one read or one transaction.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, Row};
+use serde::{Deserialize, Serialize};
+
+use super::encode::{head, known, unsigned};
+use super::reader::snapshot;
+use super::{Sqlite, department, fault, feed};
+use crate::domain::access::{Application, Grant, Key, KeyScopes, Mode, Principal};
+use crate::domain::change::ChangeCode;
+use crate::domain::channel::Channel;
+use crate::domain::class::Class;
+use crate::domain::id::{ApplicationId, GrantId, KeyId};
+use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::time::At;
+use crate::store::{Access, AccessImage, ApplicationDraft, Error, Result};
+
+#[async_trait]
+impl Access for Sqlite {
+    async fn load(&self) -> Result<AccessImage> {
+        let image = |connection: &_| {
+            Ok(AccessImage {
+                secret: secret(connection)?,
+                applications: applications(connection)?,
+                keys: keys(connection)?,
+                grants: grants(connection)?,
+            })
+        };
+        self.readers.read(move |connection| snapshot(connection, image)).await
+    }
+
+    async fn create_application(&self, draft: ApplicationDraft, at: At) -> Result<(Application, i64)> {
+        let write = move |connection: &_| {
+            let department_id = department::id_of(connection, &draft.department, "application.department_id")?;
+            let application = Application {
+                id: draft.id,
+                department_id,
+                title: draft.title,
+                weight: 1,
+                inbox_gateway: draft.inbox_gateway,
+                default_channels: draft.default_channels,
+            };
+            insert_application(connection, &application)?;
+            let seq = feed::append(connection, at, ChangeCode::Application, application.id.0)?;
+            Ok((application, seq))
+        };
+        self.writer.write(write).await
+    }
+
+    async fn application(&self, id: ApplicationId) -> Result<Option<Application>> {
+        self.readers.read(move |connection| one_application(connection, id)).await
+    }
+
+    async fn create_key(&self, key: Key) -> Result<i64> {
+        let write = move |connection: &_| {
+            insert_key(connection, &key)?;
+            feed::append(connection, key.created_at, ChangeCode::Key, key.id.0)
+        };
+        self.writer.write(write).await
+    }
+
+    async fn key(&self, id: KeyId) -> Result<Option<Key>> {
+        self.readers.read(move |connection| one_key(connection, id)).await
+    }
+
+    async fn revoke_key(&self, id: KeyId, at: At) -> Result<i64> {
+        const SQL: &str =
+            "update api_key set revoked_at = ?2, version = version + 1 where id = ?1 and revoked_at is null";
+        let write = move |connection: &_| {
+            if execute(connection, SQL, id.0, at)? > 0 {
+                return feed::append(connection, at, ChangeCode::Key, id.0);
+            }
+            match one_key(connection, id)? {
+                Some(_) => head(connection, "change"),
+                None => Err(Refusal::new(Reason::NotFound, "There is no such key.").field("key_id").into()),
+            }
+        };
+        self.writer.write(write).await
+    }
+
+    async fn create_grant(&self, grant: Grant) -> Result<i64> {
+        let write = move |connection: &_| {
+            insert_grant(connection, &grant)?;
+            feed::append(connection, grant.id.made_at(), ChangeCode::Grant, grant.id.0)
+        };
+        self.writer.write(write).await
+    }
+
+    async fn grant(&self, id: GrantId) -> Result<Option<Grant>> {
+        self.readers.read(move |connection| one_grant(connection, id)).await
+    }
+
+    async fn revoke_grant(&self, id: GrantId, at: At) -> Result<i64> {
+        const SQL: &str =
+            "update access_grant set revoked_at = ?2, version = version + 1 where id = ?1 and revoked_at is null";
+        let write = move |connection: &_| {
+            if execute(connection, SQL, id.0, at)? > 0 {
+                return feed::append(connection, at, ChangeCode::Grant, id.0);
+            }
+            match one_grant(connection, id)? {
+                Some(_) => head(connection, "change"),
+                None => Err(Refusal::new(Reason::NotFound, "There is no such grant.").field("grant_id").into()),
+            }
+        };
+        self.writer.write(write).await
+    }
+
+    async fn used(&self, grant: GrantId, day: i64) -> Result<u64> {
+        self.readers.read(move |connection| used(connection, grant, day)).await
+    }
+}
+
+fn secret(connection: &Connection) -> Result<[u8; 32]> {
+    connection
+        .prepare_cached("select value from head where name = 'secret'")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+        .map_err(fault)
+}
+
+fn execute(connection: &Connection, sql: &str, id: i64, at: At) -> Result<usize> {
+    connection.prepare_cached(sql).and_then(|mut statement| statement.execute((id, at.0))).map_err(fault)
+}
+
+fn used(connection: &Connection, grant: GrantId, day: i64) -> Result<u64> {
+    let n: Option<i64> = connection
+        .prepare_cached("select n from usage where grant_id = ?1 and day = ?2")
+        .and_then(|mut statement| statement.query_row((grant.0, day), |row| row.get(0)).optional())
+        .map_err(fault)?;
+    Ok(unsigned(n.unwrap_or(0)))
+}
+
+fn insert_application(connection: &Connection, application: &Application) -> Result<()> {
+    const SQL: &str = "insert into application (id, department_id, title, weight, inbox_gateway, default_channels) \
+                       values (?1, ?2, ?3, ?4, ?5, ?6)";
+    let Application { id, department_id, title, weight, inbox_gateway, default_channels } = application;
+    let channels = json(default_channels)?;
+    connection
+        .prepare_cached(SQL)
+        .and_then(|mut statement| statement.execute((id.0, department_id, title, weight, inbox_gateway, channels)))
+        .map(|_| ())
+        .map_err(fault)
+}
+
+fn one_application(connection: &Connection, id: ApplicationId) -> Result<Option<Application>> {
+    const SQL: &str = "select id, department_id, title, weight, inbox_gateway, default_channels \
+                       from application where id = ?1";
+    let mut statement = connection.prepare_cached(SQL).map_err(fault)?;
+    let mut rows = statement.query([id.0]).map_err(fault)?;
+    rows.next().map_err(fault)?.map(read_application).transpose()
+}
+
+fn applications(connection: &Connection) -> Result<Vec<Application>> {
+    const SQL: &str = "select id, department_id, title, weight, inbox_gateway, default_channels \
+                       from application order by id";
+    let mut statement = connection.prepare_cached(SQL).map_err(fault)?;
+    let mut rows = statement.query([]).map_err(fault)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(fault)? {
+        found.push(read_application(row)?);
+    }
+    Ok(found)
+}
+
+fn read_application(row: &Row<'_>) -> Result<Application> {
+    let channels: String = row.get(5).map_err(fault)?;
+    Ok(Application {
+        id: ApplicationId(row.get(0).map_err(fault)?),
+        department_id: row.get(1).map_err(fault)?,
+        title: row.get(2).map_err(fault)?,
+        weight: row.get(3).map_err(fault)?,
+        inbox_gateway: row.get(4).map_err(fault)?,
+        default_channels: unjson(&channels, "the channels of an application")?,
+    })
+}
+
+fn insert_key(connection: &Connection, key: &Key) -> Result<()> {
+    const SQL: &str = "insert into api_key \
+                       (id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version) \
+                       values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    connection
+        .prepare_cached(SQL)
+        .and_then(|mut statement| {
+            statement.execute((
+                key.id.0,
+                key.principal.code(),
+                key.mode as i64,
+                key.hash,
+                key.scopes.0,
+                &key.title,
+                key.created_at.0,
+                key.expire_at.map(|at| at.0),
+                key.revoked_at.map(|at| at.0),
+                key.version,
+            ))
+        })
+        .map(|_| ())
+        .map_err(fault)
+}
+
+fn one_key(connection: &Connection, id: KeyId) -> Result<Option<Key>> {
+    const SQL: &str = "select id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version \
+                       from api_key where id = ?1";
+    let mut statement = connection.prepare_cached(SQL).map_err(fault)?;
+    let mut rows = statement.query([id.0]).map_err(fault)?;
+    rows.next().map_err(fault)?.map(read_key).transpose()
+}
+
+fn keys(connection: &Connection) -> Result<Vec<Key>> {
+    const SQL: &str = "select id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version \
+                       from api_key order by id";
+    let mut statement = connection.prepare_cached(SQL).map_err(fault)?;
+    let mut rows = statement.query([]).map_err(fault)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(fault)? {
+        found.push(read_key(row)?);
+    }
+    Ok(found)
+}
+
+fn read_key(row: &Row<'_>) -> Result<Key> {
+    Ok(Key {
+        id: KeyId(row.get(0).map_err(fault)?),
+        principal: Principal::from_code(row.get(1).map_err(fault)?),
+        mode: known(Mode::from_code(row.get(2).map_err(fault)?), "mode")?,
+        hash: row.get(3).map_err(fault)?,
+        scopes: KeyScopes(row.get(4).map_err(fault)?),
+        title: row.get(5).map_err(fault)?,
+        created_at: At(row.get(6).map_err(fault)?),
+        expire_at: row.get::<_, Option<i64>>(7).map_err(fault)?.map(At),
+        revoked_at: row.get::<_, Option<i64>>(8).map_err(fault)?.map(At),
+        version: row.get(9).map_err(fault)?,
+    })
+}
+
+/// What a grant says, as it is stored; what the publish commit verifies stands in columns beside it.
+#[derive(Serialize, Deserialize)]
+struct GrantBody {
+    department_ids: Vec<i64>,
+    audience: Option<String>,
+    tags: Vec<String>,
+    any_tag: bool,
+    channels: Vec<Channel>,
+    classes: Vec<Class>,
+    per_day: Option<u64>,
+    per_message: Option<u64>,
+    may_act_for: bool,
+    valid_after: At,
+    expire_at: Option<At>,
+    granted_by: i64,
+}
+
+fn insert_grant(connection: &Connection, grant: &Grant) -> Result<()> {
+    let body = json(&GrantBody {
+        department_ids: grant.department_ids.clone(),
+        audience: grant.audience.clone(),
+        tags: grant.tags.clone(),
+        any_tag: grant.any_tag,
+        channels: grant.channels.clone(),
+        classes: grant.classes.clone(),
+        per_day: grant.per_day,
+        per_message: grant.per_message,
+        may_act_for: grant.may_act_for,
+        valid_after: grant.valid_after,
+        expire_at: grant.expire_at,
+        granted_by: grant.granted_by.code(),
+    })?;
+    let Grant { id, principal, revoked_at, version, .. } = grant;
+    connection
+        .prepare_cached(
+            "insert into access_grant (id, principal, revoked_at, version, body) values (?1, ?2, ?3, ?4, ?5)",
+        )
+        .and_then(|mut statement| statement.execute((id.0, principal.code(), revoked_at.map(|at| at.0), version, body)))
+        .map(|_| ())
+        .map_err(fault)
+}
+
+fn one_grant(connection: &Connection, id: GrantId) -> Result<Option<Grant>> {
+    let mut statement = connection
+        .prepare_cached("select id, principal, revoked_at, version, body from access_grant where id = ?1")
+        .map_err(fault)?;
+    let mut rows = statement.query([id.0]).map_err(fault)?;
+    rows.next().map_err(fault)?.map(read_grant).transpose()
+}
+
+fn grants(connection: &Connection) -> Result<Vec<Grant>> {
+    let mut statement = connection
+        .prepare_cached("select id, principal, revoked_at, version, body from access_grant order by id")
+        .map_err(fault)?;
+    let mut rows = statement.query([]).map_err(fault)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(fault)? {
+        found.push(read_grant(row)?);
+    }
+    Ok(found)
+}
+
+fn read_grant(row: &Row<'_>) -> Result<Grant> {
+    let body: String = row.get(4).map_err(fault)?;
+    let body: GrantBody = unjson(&body, "a grant")?;
+    Ok(Grant {
+        id: GrantId(row.get(0).map_err(fault)?),
+        principal: Principal::from_code(row.get(1).map_err(fault)?),
+        department_ids: body.department_ids,
+        audience: body.audience,
+        tags: body.tags,
+        any_tag: body.any_tag,
+        channels: body.channels,
+        classes: body.classes,
+        per_day: body.per_day,
+        per_message: body.per_message,
+        may_act_for: body.may_act_for,
+        valid_after: body.valid_after,
+        expire_at: body.expire_at,
+        granted_by: Principal::from_code(body.granted_by),
+        revoked_at: row.get::<_, Option<i64>>(2).map_err(fault)?.map(At),
+        version: row.get(3).map_err(fault)?,
+    })
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|_| Error::Damaged("a value that JSON cannot hold".into()))
+}
+
+fn unjson<'a, T: Deserialize<'a>>(text: &'a str, what: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|_| Error::Damaged(what.into()))
+}

@@ -1,0 +1,174 @@
+//! Tags: their rows, and edits of static ones.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::encode::{head, known, union};
+use super::member::{self, MemberChanges};
+use super::{department, fault, feed, user};
+use crate::domain::change::ChangeCode;
+use crate::domain::directory::{Tag, TagKind};
+use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::set::Set;
+use crate::domain::time::At;
+use crate::store::{MembersWritten, Result, TagDraft};
+
+/// The tag with a number.
+pub(super) fn by_id(connection: &Connection, id: i64) -> Result<Option<Tag>> {
+    connection
+        .prepare_cached("select id, kind, name, title, rule, department_id from tag where id = ?1")
+        .and_then(|mut statement| statement.query_row([id], columns).optional())
+        .map_err(fault)?
+        .map(tag)
+        .transpose()
+}
+
+/// Every tag.
+pub(super) fn all(connection: &Connection) -> Result<Vec<Tag>> {
+    let rows: Vec<Columns> = connection
+        .prepare_cached("select id, kind, name, title, rule, department_id from tag order by id")
+        .and_then(|mut statement| statement.query_map([], columns)?.collect())
+        .map_err(fault)?;
+    rows.into_iter().map(tag).collect()
+}
+
+/// The static or rule tag with a name. No two of them share one.
+pub(super) fn named(connection: &Connection, name: &str) -> Result<Option<Tag>> {
+    connection
+        .prepare_cached("select id, kind, name, title, rule, department_id from tag where kind in (1, 2) and name = ?1")
+        .and_then(|mut statement| statement.query_row([name], columns).optional())
+        .map_err(fault)?
+        .map(tag)
+        .transpose()
+}
+
+/// The number of a tag of one kind.
+pub(super) fn id_of(connection: &Connection, kind: TagKind, name: &str) -> Result<Option<i64>> {
+    connection
+        .prepare_cached("select id from tag where kind = ?1 and name = ?2")
+        .and_then(|mut statement| statement.query_row((kind as i64, name), |row| row.get(0)).optional())
+        .map_err(fault)
+}
+
+/// Creates a tag without title or rule. Its number is that of its change, so that none is ever used twice.
+pub(super) fn create(
+    connection: &Connection,
+    kind: TagKind,
+    name: &str,
+    department_id: Option<i64>,
+    at: At,
+) -> Result<i64> {
+    let created = Tag { id: 0, kind, name: name.into(), title: String::new(), rule: None, department_id };
+    insert(connection, &created, at)
+}
+
+/// Creates a static or rule tag or changes it. Returns it with the change number.
+pub(super) fn upsert(connection: &Connection, draft: TagDraft, at: At) -> Result<(Tag, i64)> {
+    if !matches!(draft.kind, TagKind::Static | TagKind::Rule) {
+        let message = "Only static and rule tags can be written; the others follow from departments and users.";
+        return Err(Refusal::new(Reason::FieldInvalid, message).field("tag.kind").into());
+    }
+    let department_id = match &draft.department {
+        Some(department) => Some(department::id_of(connection, department, "tag.department_id")?),
+        None => None,
+    };
+    let kept = named(connection, &draft.name)?;
+    let id = kept.as_ref().map_or(0, |kept| kept.id);
+    let TagDraft { name, kind, title, rule, .. } = draft;
+    let mut wanted = Tag { id, kind, name, title, rule, department_id };
+    match kept {
+        None => wanted.id = insert(connection, &wanted, at)?,
+        Some(kept) if kept.kind != wanted.kind => {
+            let message = format!("A tag {:?} of another kind exists; choose another name.", wanted.name);
+            return Err(Refusal::new(Reason::IdTaken, message).field("tag.name").with("tag", &wanted.name).into());
+        }
+        Some(kept) if kept == wanted => {}
+        Some(_) => update(connection, &wanted, at)?,
+    }
+    Ok((wanted, head(connection, "change")?))
+}
+
+/// Deletes a static or rule tag with its members. Returns the change number.
+pub(super) fn delete(connection: &Connection, name: &str, at: At) -> Result<i64> {
+    let tag = named(connection, name)?.ok_or_else(|| unknown(name))?;
+    for ordinal in members(connection, tag.id)? {
+        member::delete_row(connection, ordinal, tag.id)?;
+        user::touch(connection, ordinal)?;
+    }
+    member::drop_segments(connection, tag.id)?;
+    connection
+        .prepare_cached("delete from tag where id = ?1")
+        .and_then(|mut statement| statement.execute([tag.id]))
+        .map_err(fault)?;
+    feed::append(connection, at, ChangeCode::TagDeleted, tag.id)
+}
+
+/// Puts people into a static tag and takes people out. Who is in both sets is taken out: in doubt a tag
+/// reaches fewer. Ordinals that nobody has are left out; a group refuses the whole edit.
+pub(super) fn edit(connection: &Connection, name: &str, add: Set, remove: Set, at: At) -> Result<MembersWritten> {
+    let tag = named(connection, name)?.ok_or_else(|| unknown(name))?;
+    if tag.kind != TagKind::Static {
+        let message = format!("Tag {name:?} is a rule and has no members to edit; edit its rule.");
+        return Err(Refusal::new(Reason::FieldInvalid, message).field("tag").with("tag", name).into());
+    }
+    let kept = members(connection, tag.id)?;
+    let (add, remove) = (add - &remove - &kept, remove & &kept);
+    let mut changes = MemberChanges::default();
+    let mut written = MembersWritten { removed: remove.len(), ..MembersWritten::default() };
+    for ordinal in add {
+        if user::join(connection, ordinal)? {
+            member::insert_row(connection, ordinal, tag.id)?;
+            changes.add(tag.id, ordinal);
+            written.added += 1;
+        }
+    }
+    for ordinal in remove {
+        member::delete_row(connection, ordinal, tag.id)?;
+        user::touch(connection, ordinal)?;
+        changes.remove(tag.id, ordinal);
+    }
+    changes.write(connection, at)?;
+    written.seq = head(connection, "change")?;
+    Ok(written)
+}
+
+fn members(connection: &Connection, tag_id: i64) -> Result<Set> {
+    union(connection, "select members from tag_segment where tag_id = ?1", tag_id)
+}
+
+fn unknown(name: &str) -> Refusal {
+    Refusal::new(Reason::NotFound, format!("There is no tag {name:?}; create it first.")).field("tag").with("tag", name)
+}
+
+fn insert(connection: &Connection, tag: &Tag, at: At) -> Result<i64> {
+    const SQL: &str = "insert into tag (id, kind, name, title, rule, department_id, version) \
+                       values (?1, ?2, ?3, ?4, ?5, ?6, 1)";
+    let id = feed::next(connection)?;
+    connection
+        .prepare_cached(SQL)
+        .and_then(|mut statement| {
+            statement.execute((id, tag.kind as i64, &tag.name, &tag.title, &tag.rule, tag.department_id))
+        })
+        .map_err(fault)?;
+    feed::record(connection, id, at, ChangeCode::Tag, id)?;
+    Ok(id)
+}
+
+fn update(connection: &Connection, tag: &Tag, at: At) -> Result<()> {
+    const SQL: &str = "update tag set title = ?2, rule = ?3, department_id = ?4, version = version + 1 where id = ?1";
+    connection
+        .prepare_cached(SQL)
+        .and_then(|mut statement| statement.execute((tag.id, &tag.title, &tag.rule, tag.department_id)))
+        .map_err(fault)?;
+    feed::append(connection, at, ChangeCode::Tag, tag.id)?;
+    Ok(())
+}
+
+type Columns = (i64, i64, String, String, Option<String>, Option<i64>);
+
+fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+}
+
+fn tag((id, kind, name, title, rule, department_id): Columns) -> Result<Tag> {
+    Ok(Tag { id, kind: known(TagKind::from_code(kind), "tag")?, name, title, rule, department_id })
+}

@@ -1,0 +1,134 @@
+//! Applications, keys and grants.
+
+use campanile::domain::access::{Grant, Key, KeyScopes, Mode, Principal};
+use campanile::domain::change::ChangeKind;
+use campanile::domain::channel::Channel;
+use campanile::domain::class::Class;
+use campanile::domain::id::{ApplicationId, GrantId, KeyId};
+use campanile::domain::refusal::Reason;
+use campanile::domain::time::At;
+use campanile::store::ApplicationDraft;
+
+use super::Store;
+use super::fixture::{NOW, campus, refused};
+
+super::cases! {
+    the_secret_is_made_once,
+    an_application_reads_back,
+    a_key_reads_back_and_is_revoked_once,
+    a_grant_reads_back_and_is_revoked_once,
+    what_is_unknown_cannot_be_revoked,
+    an_id_is_taken_once,
+    nothing_is_used_before_the_first_publish,
+}
+
+fn draft(department: &str) -> ApplicationDraft {
+    ApplicationDraft {
+        id: ApplicationId(7),
+        department: department.into(),
+        title: "Library".into(),
+        inbox_gateway: true,
+        default_channels: vec![Channel::Wechat, Channel::App],
+    }
+}
+
+fn key(id: i64) -> Key {
+    Key {
+        id: KeyId(id),
+        principal: Principal::Person(0),
+        mode: Mode::Test,
+        hash: [u8::try_from(id).unwrap(); 32],
+        scopes: KeyScopes::all(),
+        expire_at: Some(At(NOW.0 + 1)),
+        revoked_at: None,
+        version: 3,
+        created_at: NOW,
+        title: "of the administrator".into(),
+    }
+}
+
+fn grant(id: i64) -> Grant {
+    Grant {
+        id: GrantId(id),
+        principal: Principal::Application(ApplicationId(7)),
+        department_ids: vec![1, 2],
+        audience: Some("everyone".into()),
+        tags: vec!["grade:2021".into()],
+        any_tag: false,
+        channels: vec![Channel::Email],
+        classes: vec![Class::Notice, Class::Bulk],
+        per_day: Some(1_000),
+        per_message: None,
+        may_act_for: true,
+        valid_after: At(5),
+        expire_at: Some(At(9)),
+        granted_by: Principal::Person(4),
+        revoked_at: None,
+        version: 1,
+    }
+}
+
+async fn the_secret_is_made_once(store: &Store) {
+    let secret = store.access.load().await.unwrap().secret;
+    assert_ne!(secret, [0; 32]);
+    assert_eq!(store.access.load().await.unwrap().secret, secret);
+}
+
+async fn an_application_reads_back(store: &Store) {
+    campus(store, 0).await;
+    let before = store.directory.head().await.unwrap();
+    assert_eq!(refused(store.access.create_application(draft("nowhere"), NOW).await), Reason::UnknownDepartment);
+    let (application, seq) = store.access.create_application(draft("cs"), NOW).await.unwrap();
+    assert_eq!((application.weight, application.inbox_gateway), (1, true));
+    assert_eq!(application.default_channels, [Channel::Wechat, Channel::App]);
+    assert_eq!(store.access.application(application.id).await.unwrap().as_ref(), Some(&application));
+    assert_eq!(store.access.application(ApplicationId(8)).await.unwrap(), None);
+    assert_eq!(store.access.load().await.unwrap().applications, vec![application]);
+    let changes = store.directory.changes_after(before, 9).await.unwrap();
+    assert_eq!((changes[0].seq, changes.len()), (seq, 1));
+    assert_eq!(changes[0].what, ChangeKind::Application { id: ApplicationId(7) });
+}
+
+async fn a_key_reads_back_and_is_revoked_once(store: &Store) {
+    let created = store.access.create_key(key(1)).await.unwrap();
+    assert_eq!(store.access.key(KeyId(1)).await.unwrap(), Some(key(1)));
+    assert_eq!(store.access.load().await.unwrap().keys, vec![key(1)]);
+    let seq = store.access.revoke_key(KeyId(1), At(NOW.0 + 5)).await.unwrap();
+    assert!(seq > created);
+    assert_eq!(store.access.revoke_key(KeyId(1), At(NOW.0 + 6)).await.unwrap(), seq);
+    let revoked = store.access.key(KeyId(1)).await.unwrap().unwrap();
+    assert_eq!((revoked.version, revoked.revoked_at), (4, Some(At(NOW.0 + 5))));
+    let changes = store.directory.changes_after(0, 9).await.unwrap();
+    assert!(changes.iter().all(|change| change.what == ChangeKind::Key { id: KeyId(1) }));
+    assert_eq!(changes.len(), 2);
+}
+
+async fn a_grant_reads_back_and_is_revoked_once(store: &Store) {
+    store.access.create_grant(grant(1)).await.unwrap();
+    assert_eq!(store.access.grant(GrantId(1)).await.unwrap(), Some(grant(1)));
+    assert_eq!(store.access.load().await.unwrap().grants, vec![grant(1)]);
+    let seq = store.access.revoke_grant(GrantId(1), At(5)).await.unwrap();
+    assert_eq!(store.access.revoke_grant(GrantId(1), At(6)).await.unwrap(), seq);
+    let revoked = store.access.grant(GrantId(1)).await.unwrap().unwrap();
+    assert_eq!(revoked, Grant { version: 2, revoked_at: Some(At(5)), ..grant(1) });
+    let changes = store.directory.changes_after(0, 9).await.unwrap();
+    assert!(changes.iter().all(|change| change.what == ChangeKind::Grant { id: GrantId(1) }));
+}
+
+async fn what_is_unknown_cannot_be_revoked(store: &Store) {
+    assert_eq!(refused(store.access.revoke_key(KeyId(1), NOW).await), Reason::NotFound);
+    assert_eq!(refused(store.access.revoke_grant(GrantId(1), NOW).await), Reason::NotFound);
+    assert_eq!(store.directory.head().await.unwrap(), 0);
+}
+
+async fn an_id_is_taken_once(store: &Store) {
+    store.access.create_key(key(1)).await.unwrap();
+    assert_eq!(refused(store.access.create_key(key(1)).await), Reason::IdTaken);
+    store.access.create_grant(grant(1)).await.unwrap();
+    assert_eq!(refused(store.access.create_grant(grant(1)).await), Reason::IdTaken);
+    assert_eq!(store.directory.head().await.unwrap(), 2, "a refused write leaves no change");
+}
+
+async fn nothing_is_used_before_the_first_publish(store: &Store) {
+    assert_eq!(store.access.used(GrantId(1), 20_000).await.unwrap(), 0);
+}
