@@ -1,0 +1,101 @@
+//! What every answer carries whatever the service said: a request id, and details on errors that the transport
+//! made itself.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use http::{HeaderValue, Request, Response};
+use rand::Rng;
+use tonic::Status;
+use tower::{Layer, Service};
+
+use super::error;
+
+/// The metadata key of the request id.
+pub const REQUEST_ID: &str = "campanile-request-id";
+
+/// Puts the request id on every answer and gives bare errors their reason.
+#[derive(Clone, Debug)]
+pub struct AnswerLayer {
+    ids: Arc<RequestIds>,
+}
+
+impl AnswerLayer {
+    /// A layer whose ids differ from those of any other start.
+    #[must_use]
+    pub fn new() -> AnswerLayer {
+        AnswerLayer { ids: Arc::new(RequestIds { start: rand::rng().random(), next: AtomicU64::new(0) }) }
+    }
+}
+
+impl Default for AnswerLayer {
+    fn default() -> Self {
+        AnswerLayer::new()
+    }
+}
+
+impl<S> Layer<S> for AnswerLayer {
+    type Service = AnswerService<S>;
+
+    fn layer(&self, inner: S) -> AnswerService<S> {
+        AnswerService { inner, ids: self.ids.clone() }
+    }
+}
+
+#[derive(Debug)]
+struct RequestIds {
+    start: u32,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    /// Random for the process, counted within it: unique without asking the system for randomness each time.
+    fn draw(&self) -> HeaderValue {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let text = format!("{:08x}-{number:x}", self.start);
+        HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("none"))
+    }
+}
+
+/// The service that [`AnswerLayer`] makes.
+#[derive(Clone, Debug)]
+pub struct AnswerService<S> {
+    inner: S,
+    ids: Arc<RequestIds>,
+}
+
+impl<S, B, R> Service<Request<B>> for AnswerService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Future: Send + 'static,
+    R: Default,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let id = self.ids.draw();
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let mut answer = with_reason(answer.await?);
+            answer.headers_mut().insert(REQUEST_ID, id);
+            Ok(answer)
+        })
+    }
+}
+
+/// An answer that is an error from its first byte has its status among the headers.
+fn with_reason<R: Default>(answer: Response<R>) -> Response<R> {
+    let Some(found) = Status::from_header_map(answer.headers()) else { return answer };
+    if found.code() == tonic::Code::Ok || !found.details().is_empty() {
+        return answer;
+    }
+    error::transport(found).into_http()
+}

@@ -1,0 +1,44 @@
+//! Between the wire and the domain, both ways. Everything here is total: what comes in is either a valid value
+//! or a refusal that names the field, what goes out always fits. Nothing that a caller says is silently left out.
+
+pub mod content;
+pub mod enums;
+pub mod publish;
+pub mod text;
+pub mod time;
+
+use crate::domain::refusal::{Reason, Refusal};
+
+/// The refusal of a field that the interface has and this version does not serve.
+#[must_use]
+pub fn not_yet(path: &str) -> Refusal {
+    Refusal::new(Reason::NotYetAvailable, format!("`{path}` is not available yet; leave it out.")).field(path)
+}
+
+/// The refusal of a required field that is missing.
+#[must_use]
+pub fn required(path: &str) -> Refusal {
+    Refusal::new(Reason::FieldRequired, format!("`{path}` is required.")).field(path)
+}
+
+/// The refusal of a value that a field cannot have.
+#[must_use]
+pub fn invalid(path: &str, what_to_do: &str) -> Refusal {
+    Refusal::new(Reason::FieldInvalid, format!("`{path}` {what_to_do}.")).field(path)
+}
+
+/// A count as the wire carries it; what does not fit is shown as the largest.
+#[must_use]
+pub fn count(n: u64) -> i32 {
+    i32::try_from(n).unwrap_or(i32::MAX)
+}
+
+/// A field of which only the absence is served.
+pub(super) fn absent(is_absent: bool, path: &str) -> Result<(), Refusal> {
+    if is_absent { Ok(()) } else { Err(not_yet(path)) }
+}
+
+/// An empty text is an absent one.
+pub(super) fn some(text: String) -> Option<String> {
+    if text.is_empty() { None } else { Some(text) }
+}
