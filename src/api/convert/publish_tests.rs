@@ -83,66 +83,69 @@ fn content_reads_back() {
     assert_eq!(draft(request).unwrap().content, first);
 }
 
+type Change = fn(&mut v1::PublishRequest);
+
+/// The field at fault, the reason, and what makes the sample wrong.
+const WRONG: &[(&str, Reason, Change)] = &[
+    ("idempotency_key", Reason::FieldRequired, |r| r.idempotency_key.clear()),
+    ("idempotency_key", Reason::FieldTooLong, |r| r.idempotency_key = "k".repeat(129)),
+    ("idempotency_key", Reason::FieldInvalid, |r| r.idempotency_key = "键".to_owned()),
+    ("audience", Reason::FieldRequired, |r| r.audience = None),
+    ("audience.users.user_ids", Reason::FieldRequired, |r| users(r, vec![])),
+    ("audience.users.user_ids", Reason::UserListTooLong, |r| users(r, vec!["1".to_owned(); 1_001])),
+    ("audience.users.user_ids[0]", Reason::FieldInvalid, |r| users(r, vec!["1 OR everyone".to_owned()])),
+    ("content", Reason::FieldRequired, |r| r.content = None),
+    ("content.inline", Reason::FieldRequired, |r| content_of(r).source = None),
+    ("content.template", Reason::NotYetAvailable, |r| {
+        content_of(r).source = Some(v1::content::Source::Template(v1::TemplateUse::default()));
+    }),
+    ("content.inline.title", Reason::FieldRequired, |r| inline(r).title = " ".to_owned()),
+    ("content.inline.title", Reason::ControlCharacter, |r| inline(r).title = "a\r\nBcc: x@y".to_owned()),
+    ("content.inline.title", Reason::FieldTooLong, |r| inline(r).title = "中".repeat(201)),
+    ("content.inline.body", Reason::FieldTooLong, |r| inline(r).body = "x".repeat(65_537)),
+    ("content.inline.body", Reason::FieldInvalid, |r| inline(r).body = "a\0b".to_owned()),
+    ("content.inline.body", Reason::NotYetAvailable, |r| inline(r).body = "Dear {{user.name}}".to_owned()),
+    ("content.inline.link", Reason::FieldInvalid, |r| inline(r).link = "javascript:alert(1)".to_owned()),
+    ("content.inline.attachments", Reason::NotYetAvailable, |r| {
+        inline(r).attachments.push(v1::Attachment::default());
+    }),
+    ("content.email.html", Reason::NotYetAvailable, |r| {
+        content_of(r).email = Some(v1::EmailContent { html: "<p>".to_owned(), ..Default::default() });
+    }),
+    ("content.email.subject", Reason::ControlCharacter, |r| {
+        content_of(r).email = Some(v1::EmailContent { subject: "a\u{2028}b".to_owned(), ..Default::default() });
+    }),
+    ("content.email.reply_to", Reason::FieldInvalid, |r| {
+        content_of(r).email = Some(v1::EmailContent { reply_to: "a@b@c".to_owned(), ..Default::default() });
+    }),
+    ("content.wechat.text", Reason::FieldTooLong, |r| {
+        content_of(r).wechat = Some(v1::WechatContent { text: "x".repeat(2_049), ..Default::default() });
+    }),
+    ("content.app.data", Reason::NotYetAvailable, |r| {
+        content_of(r).app = Some(v1::AppContent { data: Some(Struct::default()), ..Default::default() });
+    }),
+    ("message_class", Reason::FieldInvalid, |r| r.message_class = 999),
+    ("channels[0]", Reason::FieldInvalid, |r| r.channels = vec![999]),
+    ("channels[1]", Reason::FieldInvalid, |r| r.channels = vec![1, 1]),
+    ("route", Reason::FieldInvalid, |r| r.route = Some(v1::Route::default())),
+    ("topic", Reason::FieldInvalid, |r| r.topic = "Library Overdue".to_owned()),
+    ("send_at", Reason::FieldInvalid, |r| r.send_at = Some(Timestamp { seconds: 0, nanos: -1 })),
+    ("expire_at", Reason::ExpireBeforeSend, |r| {
+        (r.send_at, r.expire_at) = (Some(Timestamp::default()), Some(Timestamp::default()));
+    }),
+    ("tolerance_percent", Reason::FieldInvalid, |r| r.tolerance_percent = Some(101)),
+    ("expected_recipients", Reason::FieldRequired, |r| r.tolerance_percent = Some(5)),
+    ("reference", Reason::FieldTooLong, |r| r.reference = "x".repeat(129)),
+    ("labels", Reason::FieldTooLong, |r| {
+        r.labels = (0..9).map(|n| (n.to_string(), String::new())).collect();
+    }),
+    ("collapse_key", Reason::NotYetAvailable, |r| r.collapse_key = "x".to_owned()),
+    ("min_directory_seq", Reason::FieldInvalid, |r| r.min_directory_seq = -1),
+];
+
 #[test]
 fn each_wrong_field_is_refused_by_name() {
-    type Change = fn(&mut v1::PublishRequest);
-    let cases: &[(&str, Reason, Change)] = &[
-        ("idempotency_key", Reason::FieldRequired, |r| r.idempotency_key.clear()),
-        ("idempotency_key", Reason::FieldTooLong, |r| r.idempotency_key = "k".repeat(129)),
-        ("idempotency_key", Reason::FieldInvalid, |r| r.idempotency_key = "键".to_owned()),
-        ("audience", Reason::FieldRequired, |r| r.audience = None),
-        ("audience.users.user_ids", Reason::FieldRequired, |r| users(r, vec![])),
-        ("audience.users.user_ids", Reason::UserListTooLong, |r| users(r, vec!["1".to_owned(); 1_001])),
-        ("audience.users.user_ids[0]", Reason::FieldInvalid, |r| users(r, vec!["1 OR everyone".to_owned()])),
-        ("content", Reason::FieldRequired, |r| r.content = None),
-        ("content.inline", Reason::FieldRequired, |r| content_of(r).source = None),
-        ("content.template", Reason::NotYetAvailable, |r| {
-            content_of(r).source = Some(v1::content::Source::Template(v1::TemplateUse::default()));
-        }),
-        ("content.inline.title", Reason::FieldRequired, |r| inline(r).title = " ".to_owned()),
-        ("content.inline.title", Reason::ControlCharacter, |r| inline(r).title = "a\r\nBcc: x@y".to_owned()),
-        ("content.inline.title", Reason::FieldTooLong, |r| inline(r).title = "中".repeat(201)),
-        ("content.inline.body", Reason::FieldTooLong, |r| inline(r).body = "x".repeat(65_537)),
-        ("content.inline.body", Reason::FieldInvalid, |r| inline(r).body = "a\0b".to_owned()),
-        ("content.inline.body", Reason::NotYetAvailable, |r| inline(r).body = "Dear {{user.name}}".to_owned()),
-        ("content.inline.link", Reason::FieldInvalid, |r| inline(r).link = "javascript:alert(1)".to_owned()),
-        ("content.inline.attachments", Reason::NotYetAvailable, |r| {
-            inline(r).attachments.push(v1::Attachment::default());
-        }),
-        ("content.email.html", Reason::NotYetAvailable, |r| {
-            content_of(r).email = Some(v1::EmailContent { html: "<p>".to_owned(), ..Default::default() });
-        }),
-        ("content.email.subject", Reason::ControlCharacter, |r| {
-            content_of(r).email = Some(v1::EmailContent { subject: "a\u{2028}b".to_owned(), ..Default::default() });
-        }),
-        ("content.email.reply_to", Reason::FieldInvalid, |r| {
-            content_of(r).email = Some(v1::EmailContent { reply_to: "a@b@c".to_owned(), ..Default::default() });
-        }),
-        ("content.wechat.text", Reason::FieldTooLong, |r| {
-            content_of(r).wechat = Some(v1::WechatContent { text: "x".repeat(2_049), ..Default::default() });
-        }),
-        ("content.app.data", Reason::NotYetAvailable, |r| {
-            content_of(r).app = Some(v1::AppContent { data: Some(Struct::default()), ..Default::default() });
-        }),
-        ("message_class", Reason::FieldInvalid, |r| r.message_class = 999),
-        ("channels[0]", Reason::FieldInvalid, |r| r.channels = vec![999]),
-        ("channels[1]", Reason::FieldInvalid, |r| r.channels = vec![1, 1]),
-        ("route", Reason::FieldInvalid, |r| r.route = Some(v1::Route::default())),
-        ("topic", Reason::FieldInvalid, |r| r.topic = "Library Overdue".to_owned()),
-        ("send_at", Reason::FieldInvalid, |r| r.send_at = Some(Timestamp { seconds: 0, nanos: -1 })),
-        ("expire_at", Reason::ExpireBeforeSend, |r| {
-            (r.send_at, r.expire_at) = (Some(Timestamp::default()), Some(Timestamp::default()));
-        }),
-        ("tolerance_percent", Reason::FieldInvalid, |r| r.tolerance_percent = Some(101)),
-        ("expected_recipients", Reason::FieldRequired, |r| r.tolerance_percent = Some(5)),
-        ("reference", Reason::FieldTooLong, |r| r.reference = "x".repeat(129)),
-        ("labels", Reason::FieldTooLong, |r| {
-            r.labels = (0..9).map(|n| (n.to_string(), String::new())).collect();
-        }),
-        ("collapse_key", Reason::NotYetAvailable, |r| r.collapse_key = "x".to_owned()),
-        ("min_directory_seq", Reason::FieldInvalid, |r| r.min_directory_seq = -1),
-    ];
-    for (field, reason, change) in cases {
+    for (field, reason, change) in WRONG {
         let mut request = sample();
         change(&mut request);
         let refusal = draft(request).expect_err(field);

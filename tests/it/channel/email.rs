@@ -18,8 +18,7 @@ async fn one_mail_reaches_all_who_can_be_reached_and_each_has_a_verdict() {
     let relay_end = smtp(Options::default()).await;
     let email = mail(relay(relay_end.port));
     let report = email.send(call(17, &["a@x.cn", "gone.b@x.cn", "full.c@x.cn", "d@x.cn", "bad\r\naddress"])).await;
-    let expected =
-        ["accepted", "rejected AddressDead", "retry Recipient", "accepted", "rejected AddressInvalid"];
+    let expected = ["accepted", "rejected AddressDead", "retry Recipient", "accepted", "rejected AddressInvalid"];
     assert_eq!(short(&report.verdicts), expected);
     assert_eq!(detail(&report.verdicts[1]), "RCPT 550 5.1.1 […] no such user here");
     assert!(detail(&report.verdicts[0]).starts_with('S'), "the relay's own name for the mail");
@@ -122,8 +121,15 @@ async fn an_idle_connection_that_went_stale_costs_nobody_a_try() {
 async fn hostile_replies_give_verdicts_and_never_an_acceptance() {
     let long = format!("250 {}\r\n", "x".repeat(200_000));
     let replies: [&[u8]; 9] = [
-        b"\r\n", b"999 no\r\n", b"250", b"25\xff ok\r\n", b"354 go on\r\n", b"250-a\r\n550 b\r\n", b"\0\0\0\r\n",
-        b"HTTP/1.1 200 OK\r\n\r\n", long.as_bytes(),
+        b"\r\n",
+        b"999 no\r\n",
+        b"250",
+        b"25\xff ok\r\n",
+        b"354 go on\r\n",
+        b"250-a\r\n550 b\r\n",
+        b"\0\0\0\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        long.as_bytes(),
     ];
     for step in ["EHLO", "MAIL", "RCPT", "DATA", "."] {
         for reply in replies {
