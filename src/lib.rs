@@ -3,6 +3,8 @@
 pub mod api;
 pub mod audience;
 pub mod channel;
+pub mod coordination;
+pub mod delivery;
 pub mod domain;
 pub mod runtime;
 pub mod standin;

@@ -1,0 +1,64 @@
+//! Asking the store for batches, per provider and lane, when there is room for them.
+
+use std::sync::Arc;
+
+use tracing::warn;
+
+use super::engine::{Engine, Event};
+use super::lanes::place;
+use crate::domain::batch::Claimed;
+use crate::domain::class::Lane;
+use crate::store::{self, Claim};
+
+impl Engine {
+    /// There may be something in the store for everybody.
+    pub(super) fn claim_more(&mut self) {
+        for provider in &mut self.providers {
+            for claim in &mut provider.claims {
+                claim.more = true;
+            }
+        }
+    }
+
+    /// Claims for the lanes of a provider that have room and may find something.
+    pub(super) fn claim_next(&mut self, at: usize) {
+        if self.stop_at.is_some() {
+            return;
+        }
+        for lane in Lane::ALL {
+            let state = &mut self.providers[at].claims[place(lane)];
+            let window = &self.shared.views[at].windows[place(lane)];
+            let max = window.room().min(self.settings.claim_max);
+            if state.under_way || !state.more || max == 0 || !(window.wants_more() || window.is_empty()) {
+                continue;
+            }
+            state.under_way = true;
+            state.more = false;
+            let claim = Claim {
+                provider: self.providers[at].id.clone(),
+                lane,
+                now: self.deps.clock.now(),
+                max,
+                epoch: self.deps.epoch,
+            };
+            let (store, events) = (Arc::clone(&self.deps.store), self.events.clone());
+            self.deps.tasks.spawn(async move {
+                let result = store.claim(claim).await;
+                let _ = events.send(Event::Claimed { provider: at, lane, max, result }).await;
+            });
+        }
+    }
+
+    pub(super) fn on_claimed(&mut self, at: usize, lane: Lane, max: usize, result: store::Result<Vec<Claimed>>) {
+        let state = &mut self.providers[at].claims[place(lane)];
+        state.under_way = false;
+        match result {
+            Ok(claimed) => {
+                state.more |= claimed.len() >= max;
+                self.shared.take(claimed, None);
+            }
+            // The next poll asks again.
+            Err(error) => warn!(%error, lane = lane.name(), "batches could not be claimed"),
+        }
+    }
+}

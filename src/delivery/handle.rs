@@ -1,0 +1,191 @@
+//! What the rest of the service holds of the engine.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::activity::Activity;
+use super::cancel::Tombstones;
+use super::lanes::place;
+use super::material::Material;
+use super::window::Window;
+use crate::channel::{Capacity, Registry};
+use crate::domain::batch::{Claimed, Fence, ProviderId};
+use crate::domain::class::Lane;
+use crate::domain::id::MessageId;
+use crate::domain::leg::BATCH_MAX;
+use crate::store::LegMaterial;
+
+/// A running engine; cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl Handle {
+    pub(super) fn new(shared: Arc<Shared>) -> Handle {
+        Handle { shared }
+    }
+
+    /// The epoch under which this engine claims.
+    #[must_use]
+    pub fn epoch(&self) -> i64 {
+        self.shared.epoch
+    }
+
+    /// How many fresh batches the engine would take now for a provider and lane; 0 for an unknown provider
+    /// and while the engine stops. Nothing is reserved: what comes beyond twice the room is given back to
+    /// the store.
+    #[must_use]
+    pub fn room(&self, provider: &str, lane: Lane) -> usize {
+        if self.shared.stopping.load(Ordering::Relaxed) {
+            return 0;
+        }
+        self.shared.view(provider).map_or(0, |(_, view)| view.windows[place(lane)].room())
+    }
+
+    /// Hands over batches that are claimed under [`Handle::epoch`]. Never blocks.
+    pub fn take(&self, claimed: Vec<Claimed>) {
+        self.shared.take(claimed, None);
+    }
+
+    /// The same for batches of one message, when the caller knows already what the engine would have to read
+    /// of it.
+    pub fn take_with(&self, claimed: Vec<Claimed>, material: LegMaterial) {
+        self.shared.take(claimed, Some(Material::new(material)));
+    }
+
+    /// Something waits in the store.
+    pub fn wake(&self) {
+        self.shared.inbox.lock().wake = true;
+        self.shared.signal.notify_one();
+    }
+
+    /// From now on nothing of this message starts; what the engine holds of it and did not start is settled
+    /// as cancelled. To be called after the store has the tombstone.
+    pub fn cancelled(&self, message: MessageId) {
+        self.shared.tombstones.add(message);
+        self.shared.inbox.lock().cancels.push(message);
+        self.shared.signal.notify_one();
+    }
+
+    /// What a provider takes. `None` for an unknown one.
+    #[must_use]
+    pub fn capacity(&self, provider: &str) -> Option<Capacity> {
+        self.shared.view(provider).map(|(_, view)| view.capacity)
+    }
+
+    /// When this node's lease ends, by the monotonic clock: no call begins that could still be open then.
+    /// `None`: never, as on a store with one node.
+    pub fn set_lease(&self, until: Option<Duration>) {
+        let millis = until.map_or(u64::MAX, |until| u64::try_from(until.as_millis()).unwrap_or(u64::MAX));
+        self.shared.lease_until_ms.store(millis, Ordering::Relaxed);
+    }
+
+    /// Stops gracefully: begins no call, waits for the open ones, commits what is decided and gives the rest
+    /// back to the store. Returns whether all that was done within the deadline.
+    pub async fn stop(&self, deadline: Duration) -> bool {
+        self.shared.stopping.store(true, Ordering::Relaxed);
+        self.shared.inbox.lock().stop = Some(deadline);
+        self.shared.signal.notify_one();
+        let ended = tokio::time::timeout(deadline + Duration::from_secs(1), self.shared.ended.cancelled()).await;
+        ended.is_ok() && self.shared.ended_clean.load(Ordering::Relaxed)
+    }
+
+    /// What the engine did and is doing.
+    #[must_use]
+    pub fn activity(&self) -> &Activity {
+        &self.shared.activity
+    }
+}
+
+/// What the engine shares with its handles and its calls.
+pub(super) struct Shared {
+    pub epoch: i64,
+    pub views: Vec<View>,
+    pub tombstones: Tombstones,
+    pub activity: Activity,
+    pub inbox: Mutex<Inbox>,
+    pub signal: Notify,
+    pub stopping: AtomicBool,
+    pub ended: CancellationToken,
+    pub ended_clean: AtomicBool,
+    lease_until_ms: AtomicU64,
+}
+
+/// A provider as handles see it.
+pub(super) struct View {
+    pub id: ProviderId,
+    pub capacity: Capacity,
+    pub windows: [Window; 3],
+}
+
+/// What came in since the engine looked last. Bounded by the windows.
+#[derive(Default)]
+pub(super) struct Inbox {
+    /// Batches, with the place of their provider.
+    pub taken: Vec<(usize, Claimed, Option<Arc<Material>>)>,
+    /// Batches that go back at once.
+    pub refused: Vec<Fence>,
+    pub cancels: Vec<MessageId>,
+    pub wake: bool,
+    pub stop: Option<Duration>,
+}
+
+impl Shared {
+    pub(super) fn new(epoch: i64, registry: &Registry) -> Shared {
+        let views = registry
+            .iter()
+            .map(|(id, channel)| {
+                let capacity = channel.capacity();
+                let largest = if capacity.dedupes_identical { capacity.per_call as u64 } else { BATCH_MAX };
+                let window = |batch| Window::new(capacity.rate, batch);
+                View { id: id.clone(), capacity, windows: [window(1), window(1), window(largest.min(BATCH_MAX))] }
+            })
+            .collect();
+        Shared {
+            epoch,
+            views,
+            tombstones: Tombstones::default(),
+            activity: Activity::default(),
+            inbox: Mutex::new(Inbox::default()),
+            signal: Notify::new(),
+            stopping: AtomicBool::new(false),
+            ended: CancellationToken::new(),
+            ended_clean: AtomicBool::new(false),
+            lease_until_ms: AtomicU64::new(u64::MAX),
+        }
+    }
+
+    /// Whether the lease lasts until a moment of the monotonic clock.
+    pub(super) fn lease_lasts(&self, until: Duration) -> bool {
+        until.as_millis() < u128::from(self.lease_until_ms.load(Ordering::Relaxed))
+    }
+
+    /// Takes batches in, or notes that they go back.
+    pub(super) fn take(&self, claimed: Vec<Claimed>, material: Option<Arc<Material>>) {
+        if claimed.is_empty() || self.ended.is_cancelled() {
+            return;
+        }
+        let stopping = self.stopping.load(Ordering::Relaxed);
+        let mut inbox = self.inbox.lock();
+        for batch in claimed {
+            match self.view(&batch.provider) {
+                Some((place_of, view)) if !stopping && view.windows[place(batch.lane)].enter(batch.members.len()) => {
+                    inbox.taken.push((place_of, batch, material.clone()));
+                }
+                _ => inbox.refused.push(batch.fence),
+            }
+        }
+        drop(inbox);
+        self.signal.notify_one();
+    }
+
+    fn view(&self, provider: &str) -> Option<(usize, &View)> {
+        self.views.iter().enumerate().find(|(_, view)| &*view.id == provider)
+    }
+}
