@@ -14,11 +14,13 @@ mod department;
 mod directory;
 mod encode;
 mod feed;
+mod inbox;
 mod leg;
 mod member;
 mod message;
 mod open;
 mod reader;
+mod report;
 mod row;
 mod settle;
 mod tag;
@@ -35,7 +37,7 @@ pub use open::Durability;
 use reader::Readers;
 use writer::Writer;
 
-use super::{Error, Result};
+use super::{Error, Result, Store};
 use crate::domain::refusal::{Reason, Refusal};
 
 /// The embedded store; cheap to clone.
@@ -65,6 +67,20 @@ impl Sqlite {
             durability: Arc::new(durability),
             _lock: Arc::new(lock),
         })
+    }
+
+    /// Its aggregates.
+    #[must_use]
+    pub fn store(&self) -> Store {
+        let shared = Arc::new(self.clone());
+        Store {
+            directory: shared.clone(),
+            access: shared.clone(),
+            messages: shared.clone(),
+            deliveries: shared.clone(),
+            inbox: shared.clone(),
+            reports: shared,
+        }
     }
 
     /// The settings that durability depends on, as read back from the open file.

@@ -5,17 +5,9 @@ mod access;
 mod directory;
 mod fixture;
 
-use std::sync::Arc;
-
+pub use campanile::store::Store;
 use campanile::store::sqlite::Sqlite;
-use campanile::store::{Access, Directory};
 use tempfile::TempDir;
-
-/// The aggregates under test.
-pub struct Store {
-    pub directory: Arc<dyn Directory>,
-    pub access: Arc<dyn Access>,
-}
 
 /// A fresh store in a directory of its own, which goes with it.
 pub struct Fresh {
@@ -26,8 +18,8 @@ pub struct Fresh {
 /// A fresh embedded store.
 pub fn sqlite() -> Fresh {
     let directory = tempfile::tempdir().unwrap();
-    let sqlite = Arc::new(Sqlite::open(directory.path()).unwrap());
-    Fresh { store: Store { directory: sqlite.clone(), access: sqlite }, _directory: directory }
+    let store = Sqlite::open(directory.path()).unwrap().store();
+    Fresh { store, _directory: directory }
 }
 
 /// One test for each case and backend. A backend is a module here that makes a fresh store.
