@@ -3,9 +3,11 @@
 pub mod api;
 pub mod audience;
 pub mod channel;
+pub mod config;
 pub mod coordination;
 pub mod delivery;
 pub mod domain;
 pub mod runtime;
 pub mod standin;
 pub mod store;
+pub mod telemetry;

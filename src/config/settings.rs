@@ -1,0 +1,240 @@
+//! The settings tree, section by section.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+use super::Error;
+use crate::audience::nearest::nearest;
+use crate::channel::email;
+use crate::runtime::ids::NODE_MAX;
+
+/// Everything an operator can say.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// This process.
+    pub node: Node,
+    /// Where the truth is kept.
+    pub store: Store,
+    /// The institution.
+    pub campus: Campus,
+    /// The gRPC server.
+    pub grpc: Grpc,
+    /// The HTTP server.
+    pub http: Http,
+    /// The log.
+    pub log: Log,
+    /// The providers.
+    pub channel: Channels,
+}
+
+/// This process.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// Its number among living nodes, 0 to 1023.
+    pub id: u16,
+    /// How long a stop waits for open calls and streams.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub drain: Duration,
+}
+
+/// Where the truth is kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// The data directory of the embedded store.
+    pub directory: PathBuf,
+}
+
+/// The institution.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Campus {
+    /// Its name.
+    pub name: String,
+    /// The zone in which people read times.
+    pub time_zone: String,
+}
+
+/// The gRPC server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grpc {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The most connections at a time.
+    pub connections: usize,
+}
+
+/// The HTTP server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+}
+
+/// The log.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// A level or directives.
+    pub level: String,
+    /// JSON instead of text.
+    pub json: bool,
+}
+
+/// The providers by kind and name.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Channels {
+    /// SMTP relays.
+    #[serde(default)]
+    pub email: BTreeMap<String, email::Settings>,
+}
+
+const SECTIONS: [&str; 7] = ["node", "store", "campus", "grpc", "http", "log", "channel"];
+
+/// The merged tree as settings.
+pub(super) fn read(mut tree: Table) -> Result<Settings, Error> {
+    if let Some(unknown) = tree.keys().find(|key| !SECTIONS.contains(&key.as_str())) {
+        return Err(unknown_name("section", &format!("[{unknown}]"), unknown, &SECTIONS));
+    }
+    let settings = Settings {
+        node: section(&mut tree, "node")?,
+        store: section(&mut tree, "store")?,
+        campus: section(&mut tree, "campus")?,
+        grpc: section(&mut tree, "grpc")?,
+        http: section(&mut tree, "http")?,
+        log: section(&mut tree, "log")?,
+        channel: channels(&mut tree)?,
+    };
+    check(&settings)?;
+    Ok(settings)
+}
+
+fn check(settings: &Settings) -> Result<(), Error> {
+    let wrong = |text: String| Err(Error::Value(text));
+    if settings.node.id > NODE_MAX {
+        return wrong(format!("[node] id is {}; it must be 0 to {NODE_MAX}", settings.node.id));
+    }
+    if settings.grpc.connections == 0 {
+        return wrong("[grpc] connections must be at least 1".to_owned());
+    }
+    if settings.campus.name.is_empty() || settings.campus.name.contains(char::is_control) {
+        return wrong("[campus] name must be one line of text".to_owned());
+    }
+    if jiff::tz::TimeZone::get(&settings.campus.time_zone).is_err() {
+        return wrong(format!("[campus] time_zone knows no zone `{}`; try Asia/Shanghai", settings.campus.time_zone));
+    }
+    Ok(())
+}
+
+fn section<T: DeserializeOwned>(tree: &mut Table, name: &str) -> Result<T, Error> {
+    typed(tree.remove(name).unwrap_or(Value::Table(Table::new())), name)
+}
+
+/// Providers one by one, so that a fault names its table.
+fn channels(tree: &mut Table) -> Result<Channels, Error> {
+    const KINDS: [&str; 1] = ["email"];
+    let table: Table = section(tree, "channel")?;
+    if let Some(unknown) = table.keys().find(|key| !KINDS.contains(&key.as_str())) {
+        return Err(unknown_name("kind", &format!("[channel.{unknown}]"), unknown, &KINDS));
+    }
+    Ok(Channels { email: providers(&table, "email")? })
+}
+
+fn providers<T: DeserializeOwned>(table: &Table, kind: &str) -> Result<BTreeMap<String, T>, Error> {
+    let Some(found) = table.get(kind) else { return Ok(BTreeMap::new()) };
+    let named: Table = typed(found.clone(), &format!("channel.{kind}"))?;
+    named
+        .into_iter()
+        .map(|(name, value)| {
+            let path = format!("channel.{kind}.{name}");
+            let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+            if !plain {
+                return Err(Error::Value(format!("[{path}]: name a provider with a-z, 0-9 and hyphens")));
+            }
+            typed(value, &path).map(|settings| (name, settings))
+        })
+        .collect()
+}
+
+fn typed<T: DeserializeOwned>(value: Value, path: &str) -> Result<T, Error> {
+    value.try_into().map_err(|fault: toml::de::Error| {
+        let message = fault.message();
+        match unknown_key(message) {
+            Some((key, known)) => unknown_name("key", &format!("`{key}` in [{path}]"), key, &known),
+            None => Error::Value(format!("[{path}]: {message}; spans carry units, such as \"30s\"")),
+        }
+    })
+}
+
+/// The key and its alternatives out of the complaint about an unknown one.
+fn unknown_key(message: &str) -> Option<(&str, Vec<&str>)> {
+    let rest = message.strip_prefix("unknown field `")?;
+    let (key, rest) = rest.split_once('`')?;
+    let known = rest.split('`').skip(1).step_by(2).collect();
+    Some((key, known))
+}
+
+fn unknown_name(kind: &str, shown: &str, name: &str, known: &[&str]) -> Error {
+    let hint = match nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known are {}", known.join(", ")),
+    };
+    Error::Value(format!("unknown {kind} {shown}: {hint}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layers;
+    use super::*;
+
+    fn with(text: &str) -> Result<Settings, Error> {
+        let mut tree = layers::parse(super::super::DEFAULTS, "defaults").unwrap();
+        layers::merge(&mut tree, layers::parse(text, "a test").unwrap());
+        read(tree)
+    }
+
+    #[test]
+    fn the_defaults_are_complete_and_listen_on_this_machine_only() {
+        let settings = with("").unwrap();
+        assert!(settings.grpc.listen.ip().is_loopback() && settings.http.listen.ip().is_loopback());
+        assert_eq!((settings.node.drain, settings.grpc.listen.port()), (Duration::from_secs(30), 7700));
+        assert!(settings.channel.email.is_empty());
+    }
+
+    #[test]
+    fn an_unknown_key_refuses_and_names_the_nearest() {
+        for (text, hint) in [
+            ("[grpc]\nlissen = \"x\"", "`listen`"),
+            ("[grcp]\nlisten = \"x\"", "`grpc`"),
+            ("[channel.email.main]\nhost = \"h\"\nfrom = \"a@b.cn\"\nports = 1", "`port`"),
+            ("[channel.emial.main]\nhost = \"h\"", "`email`"),
+        ] {
+            let error = with(text).unwrap_err().to_string();
+            assert!(error.contains("did you mean") && error.contains(hint), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_refuses() {
+        for text in [
+            "[node]\ndrain = 30",
+            "[node]\nid = 1024",
+            "[grpc]\nlisten = \"everywhere\"",
+            "[campus]\ntime_zone = \"Mars/Base\"",
+            "[channel.email.\"A B\"]\nhost = \"h\"\nfrom = \"a@b.cn\"",
+        ] {
+            assert!(with(text).is_err(), "{text}");
+        }
+        assert_eq!(with("[channel.email.main]\nhost = \"h\"\nfrom = \"a@b.cn\"").unwrap().channel.email.len(), 1);
+    }
+}

@@ -1,0 +1,80 @@
+//! Whether the node lives, whether it is ready, and its metrics, over plain HTTP.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio::net::TcpListener;
+
+use super::metrics::{self, Figures};
+use crate::runtime::tasks::Tasks;
+
+/// Reads the figures of the moment.
+pub type ReadFigures = Arc<dyn Fn() -> Figures + Send + Sync>;
+
+/// Whether the node takes work: false while it starts and while it goes away.
+#[derive(Clone, Debug, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// From now on the node is ready, or not.
+    pub fn set(&self, ready: bool) {
+        self.0.store(ready, Ordering::Relaxed);
+    }
+
+    /// Whether it is.
+    #[must_use]
+    pub fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[derive(Clone)]
+struct Shown {
+    readiness: Readiness,
+    figures: ReadFigures,
+}
+
+/// Serves `/healthz`, `/readyz` and `/metrics` until shutdown. Returns the address in use.
+///
+/// # Errors
+/// If the listener has no address any more.
+pub fn serve(
+    listener: TcpListener,
+    readiness: Readiness,
+    figures: ReadFigures,
+    tasks: &Tasks,
+) -> std::io::Result<SocketAddr> {
+    let address = listener.local_addr()?;
+    let router = Router::new()
+        .route("/healthz", get(|| async { "alive\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(figures_text))
+        .with_state(Shown { readiness, figures });
+    let stop = tasks.stop_token();
+    tasks.spawn(async move {
+        let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
+        if let Err(error) = served {
+            tracing::error!(%error, "HTTP is not served any more");
+        }
+    });
+    Ok(address)
+}
+
+async fn ready(State(shown): State<Shown>) -> Response {
+    if shown.readiness.get() {
+        "ready\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
+    }
+}
+
+async fn figures_text(State(shown): State<Shown>) -> Response {
+    let kind = [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
+    (kind, metrics::text(&(shown.figures)())).into_response()
+}

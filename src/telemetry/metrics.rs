@@ -1,0 +1,90 @@
+//! The metrics: a closed list. Each is read from its owner when somebody scrapes, so that nothing hot counts
+//! twice; labels come from small fixed sets, never from callers.
+
+use std::fmt::Write as _;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// A channel and an outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ChannelOutcome {
+    /// Lower-case name of the channel.
+    pub channel: &'static str,
+    /// Lower-case name of the outcome.
+    pub outcome: &'static str,
+}
+
+/// Every figure of a node at one moment. Totals never fall while the process lives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Calls to providers.
+    pub calls_total: u64,
+    /// Verdicts by channel and outcome.
+    pub verdicts_total: Vec<(ChannelOutcome, u64)>,
+    /// Settlements whose claim was lost.
+    pub fences_dropped_total: u64,
+    /// Settle commits that failed and were repeated.
+    pub settle_failures_total: u64,
+    /// Calls that wait for their answer.
+    pub calls_open: u64,
+    /// Batches that this node holds.
+    pub batches_held: u64,
+    /// Live inbox streams.
+    pub inbox_streams: u64,
+    /// The change of the directory that this node has seen last.
+    pub directory_seq: u64,
+}
+
+/// The figures in the OpenMetrics text format.
+#[must_use]
+pub fn text(figures: &Figures) -> String {
+    let mut registry = Registry::with_prefix("campanile");
+    let counter = |registry: &mut Registry, name: &str, help: &str, value: u64| {
+        let counter: Counter = Counter::default();
+        counter.inc_by(value);
+        registry.register(name, help, counter);
+    };
+    counter(&mut registry, "calls", "Calls to providers", figures.calls_total);
+    counter(&mut registry, "fences_dropped", "Settlements whose claim was lost", figures.fences_dropped_total);
+    counter(&mut registry, "settle_failures", "Settle commits that failed", figures.settle_failures_total);
+    let verdicts = Family::<ChannelOutcome, Counter>::default();
+    for (labels, value) in &figures.verdicts_total {
+        verdicts.get_or_create(labels).inc_by(*value);
+    }
+    registry.register("verdicts", "Verdicts of providers by channel and outcome", verdicts);
+    let gauge = |registry: &mut Registry, name: &str, help: &str, value: u64| {
+        let gauge: Gauge = Gauge::default();
+        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        registry.register(name, help, gauge);
+    };
+    gauge(&mut registry, "calls_open", "Calls that wait for their answer", figures.calls_open);
+    gauge(&mut registry, "batches_held", "Batches that this node holds", figures.batches_held);
+    gauge(&mut registry, "inbox_streams", "Live inbox streams", figures.inbox_streams);
+    gauge(&mut registry, "directory_seq", "Last change of the directory seen", figures.directory_seq);
+    let mut text = String::new();
+    if encode(&mut text, &registry).is_err() {
+        let _ = writeln!(text, "# EOF");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_figure_is_shown_with_its_help() {
+        let sent = ChannelOutcome { channel: "email", outcome: "sent" };
+        let figures = Figures { calls_total: 7, verdicts_total: vec![(sent, 3)], ..Figures::default() };
+        let text = text(&figures);
+        assert!(text.contains("campanile_calls_total 7"), "{text}");
+        assert!(text.contains("campanile_verdicts_total{channel=\"email\",outcome=\"sent\"} 3"), "{text}");
+        assert!(text.contains("# HELP campanile_calls_open"), "{text}");
+        assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+}
