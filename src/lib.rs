@@ -1,5 +1,6 @@
 //! Campanile, a unified message push service.
 
+pub mod access;
 pub mod api;
 pub mod audience;
 pub mod channel;

@@ -84,7 +84,7 @@ impl<'a> Parser<'a> {
         }
         let is_not = |one: &Placed| matches!(one.tree, Expression::Not(_));
         let unbound = match operator {
-            Kind::And => operands.iter().all(is_not).then(|| at),
+            Kind::And => operands.iter().all(is_not).then_some(at),
             _ => operands.iter().find(|one| is_not(one)).map(|one| one.at),
         };
         if let Some(at) = unbound {

@@ -1,0 +1,180 @@
+//! All API keys, and who calls with one.
+
+use std::sync::Arc;
+
+use super::table::Table;
+use super::token::{Seal, Token, invalid};
+use crate::domain::access::{Key, KeyScope, Mode, Principal};
+use crate::domain::id::KeyId;
+use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::time::At;
+
+/// All keys, revoked ones included.
+#[derive(Debug)]
+pub struct Keyring {
+    seal: Arc<Seal>,
+    table: Table<KeyId, Arc<Key>>,
+}
+
+/// Who calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// In whose name.
+    pub principal: Principal,
+    /// With which key; its version is verified by the commit.
+    pub key: Arc<Key>,
+}
+
+impl Keyring {
+    /// These keys under the installation's seal.
+    #[must_use]
+    pub fn new(seal: Arc<Seal>, keys: Vec<Key>) -> Keyring {
+        Keyring { seal, table: Table::new(rows(keys)) }
+    }
+
+    /// Puts these in the place of all others.
+    pub fn replace(&self, keys: Vec<Key>) {
+        self.table.replace(rows(keys));
+    }
+
+    /// Enters a key, new or changed. An older version never takes the place of a newer one.
+    pub fn put(&self, key: Key) {
+        let key = Arc::new(key);
+        self.table
+            .change(&key.id, |old| old.is_none_or(|known| known.version <= key.version).then(|| Arc::clone(&key)));
+    }
+
+    /// The key with an id.
+    #[must_use]
+    pub fn get(&self, id: KeyId) -> Option<Arc<Key>> {
+        self.table.get(&id)
+    }
+
+    /// Who calls with this token.
+    ///
+    /// # Errors
+    /// `TOKEN_INVALID`, with one text for every fault.
+    pub fn authenticate(&self, token: &str, now: At) -> Result<Caller, Refusal> {
+        let token = Token::parse(token).ok_or_else(invalid)?;
+        let key = self.table.get(&token.key_id);
+        // An unknown key costs the same time as a wrong secret.
+        let fits = self.seal.fits(&token, key.as_ref().map_or(&[0; 32], |key| &key.hash));
+        key.filter(|key| {
+            fits && key.mode == token.mode && key.revoked_at.is_none() && key.expire_at.is_none_or(|end| now < end)
+        })
+        .map(|key| Caller { principal: key.principal, key })
+        .ok_or_else(invalid)
+    }
+}
+
+impl Caller {
+    /// Live or test.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.key.mode
+    }
+
+    /// Whether the key may be used for this. `ADMIN` reads everything and administers tags with the rest of
+    /// the directory; it neither publishes nor issues user tokens.
+    #[must_use]
+    pub fn may(&self, scope: KeyScope) -> bool {
+        let by_admin = matches!(scope, KeyScope::Read | KeyScope::Tags) && self.key.scopes.has(KeyScope::Admin);
+        self.key.scopes.has(scope) || by_admin
+    }
+
+    /// Goes on if the key may be used for this.
+    ///
+    /// # Errors
+    /// `SCOPE_MISSING` with `scope`.
+    pub fn require(&self, scope: KeyScope) -> Result<(), Refusal> {
+        if self.may(scope) {
+            return Ok(());
+        }
+        let name = scope.name();
+        let message = format!("The key lacks the scope {name}. Ask an administrator for a key that has it.");
+        Err(Refusal::new(Reason::ScopeMissing, message).with("scope", name))
+    }
+
+    /// The ordinal of the person who calls.
+    ///
+    /// # Errors
+    /// `PERSON_REQUIRED` if an application calls.
+    pub fn require_person(&self) -> Result<u32, Refusal> {
+        match self.principal {
+            Principal::Person(ordinal) => Ok(ordinal),
+            Principal::Application(_) => {
+                let advice = "Only a person may do this. Call with a person's own token.";
+                Err(Refusal::new(Reason::PersonRequired, advice))
+            }
+        }
+    }
+}
+
+fn rows(keys: Vec<Key>) -> impl Iterator<Item = (KeyId, Arc<Key>)> {
+    keys.into_iter().map(|key| (key.id, Arc::new(key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+    use crate::domain::access::KeyScopes;
+    use crate::domain::id::ApplicationId;
+
+    fn ring() -> (Keyring, Key, String) {
+        let seal = Arc::new(Seal::new(&[7; 32]));
+        let (token, hash) = seal.mint(KeyId(5), Mode::Live).unwrap();
+        let key = Key {
+            id: KeyId(5),
+            principal: Principal::Application(ApplicationId(9)),
+            mode: Mode::Live,
+            hash,
+            scopes: [KeyScope::Publish].into_iter().collect(),
+            expire_at: Some(At(100)),
+            revoked_at: None,
+            version: 1,
+            created_at: At(0),
+            title: String::new(),
+        };
+        (Keyring::new(seal, vec![key.clone()]), key, token.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn a_right_token_says_who_calls() {
+        let (ring, key, token) = ring();
+        let caller = ring.authenticate(&token, At(99)).unwrap();
+        assert_eq!((caller.principal, caller.mode(), caller.key.version), (key.principal, Mode::Live, 1));
+    }
+
+    #[test]
+    fn every_wrong_token_gets_the_same_answer() {
+        let (ring, key, token) = ring();
+        let seal = Seal::new(&[7; 32]);
+        let unknown = seal.mint(KeyId(6), Mode::Live).unwrap().0;
+        let wrong = seal.mint(KeyId(5), Mode::Live).unwrap().0;
+        let other_mode = token.replace("cpl_live_", "cpl_test_");
+        for bad in ["", "nonsense", unknown.expose_secret(), wrong.expose_secret(), &other_mode] {
+            assert_eq!(ring.authenticate(bad, At(0)), Err(invalid()));
+        }
+        assert_eq!(ring.authenticate(&token, At(100)), Err(invalid()), "expired");
+        ring.put(Key { revoked_at: Some(At(1)), version: 2, ..key.clone() });
+        assert_eq!(ring.authenticate(&token, At(2)), Err(invalid()), "revoked");
+        ring.put(key);
+        assert_eq!(ring.authenticate(&token, At(2)), Err(invalid()), "an old version comes late");
+    }
+
+    #[test]
+    fn a_key_does_only_what_its_scopes_say() {
+        let (ring, key, token) = ring();
+        let caller = ring.authenticate(&token, At(0)).unwrap();
+        assert!(caller.require(KeyScope::Publish).is_ok());
+        let refusal = caller.require(KeyScope::Read).unwrap_err();
+        assert_eq!((refusal.reason, &refusal.metadata[0].1[..]), (Reason::ScopeMissing, "READ"));
+        assert_eq!(caller.require_person().unwrap_err().reason, Reason::PersonRequired);
+        let scopes: KeyScopes = [KeyScope::Admin].into_iter().collect();
+        let admin = Caller { principal: Principal::Person(0), key: Arc::new(Key { scopes, ..key }) };
+        assert!(admin.may(KeyScope::Read) && admin.may(KeyScope::Tags) && !admin.may(KeyScope::Publish));
+        assert_eq!(admin.require_person(), Ok(0));
+    }
+}

@@ -1,0 +1,21 @@
+//! Who calls and what they may: tokens and keys ([`token`], [`keyring`]), grants and the decision about a
+//! publish ([`grants`], [`policy`]).
+//!
+//! Everything here is decided from memory. The committing transaction verifies the versions of the key and of
+//! the grants that a decision names, so memory may lag but can never resurrect a right.
+
+pub mod applications;
+pub mod explain;
+pub mod grants;
+pub mod keyring;
+pub mod policy;
+pub mod scope;
+mod table;
+pub mod token;
+pub mod user_token;
+
+pub use applications::Applications;
+pub use grants::Grants;
+pub use keyring::{Caller, Keyring};
+pub use policy::{Authorised, Policy, Request};
+pub use token::Seal;
