@@ -4,6 +4,8 @@
 mod access;
 mod directory;
 mod fixture;
+mod message;
+mod publishing;
 
 pub use campanile::store::Store;
 use campanile::store::sqlite::Sqlite;
