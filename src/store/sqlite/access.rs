@@ -4,9 +4,9 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 
-use super::encode::{head, known, unsigned};
+use super::encode::{head, known};
 use super::reader::snapshot;
-use super::{Sqlite, department, fault, feed};
+use super::{Sqlite, accept, department, fault, feed};
 use crate::domain::access::{Application, Grant, Key, KeyScopes, Mode, Principal};
 use crate::domain::change::ChangeCode;
 use crate::domain::channel::Channel;
@@ -107,7 +107,7 @@ impl Access for Sqlite {
     }
 
     async fn used(&self, grant: GrantId, day: i64) -> Result<u64> {
-        self.readers.read(move |connection| used(connection, grant, day)).await
+        self.readers.read(move |connection| accept::used(connection, grant, day)).await
     }
 }
 
@@ -120,14 +120,6 @@ fn secret(connection: &Connection) -> Result<[u8; 32]> {
 
 fn execute(connection: &Connection, sql: &str, id: i64, at: At) -> Result<usize> {
     connection.prepare_cached(sql).and_then(|mut statement| statement.execute((id, at.0))).map_err(fault)
-}
-
-fn used(connection: &Connection, grant: GrantId, day: i64) -> Result<u64> {
-    let n: Option<i64> = connection
-        .prepare_cached("select n from usage where grant_id = ?1 and day = ?2")
-        .and_then(|mut statement| statement.query_row((grant.0, day), |row| row.get(0)).optional())
-        .map_err(fault)?;
-    Ok(unsigned(n.unwrap_or(0)))
 }
 
 fn insert_application(connection: &Connection, application: &Application) -> Result<()> {
