@@ -1,7 +1,7 @@
 //! Applications, keys and grants in SQLite. Each method is one read or one transaction.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 
 use super::encode::{head, known};
