@@ -13,20 +13,17 @@ const CONTAINED_MIN: usize = 4;
 #[must_use]
 pub fn words(said: &str, private: &[&str]) -> String {
     let private: Vec<String> = private.iter().filter(|p| !p.is_empty()).map(|p| p.to_lowercase()).collect();
-    let mut out = String::with_capacity(said.len().min(DETAIL_CHARS_MAX * 4));
-    let mut chars = 0;
+    let mut out = String::new();
+    let mut left = DETAIL_CHARS_MAX;
     for word in said.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
         let shown = if is_private(word, &private) { REMOVED } else { word };
-        if !out.is_empty() {
-            out.push(' ');
-            chars += 1;
-        }
-        for c in shown.chars() {
-            if chars == DETAIL_CHARS_MAX {
+        let space = if out.is_empty() { "" } else { " " };
+        for c in space.chars().chain(shown.chars()) {
+            if left == 0 {
                 return out;
             }
             out.push(c);
-            chars += 1;
+            left -= 1;
         }
     }
     out
@@ -57,7 +54,9 @@ mod tests {
     #[test]
     fn hostile_words_become_one_short_line() {
         assert_eq!(words("a\r\nb\0c\u{7f}d\te", &[]), "a b c d e");
-        assert_eq!(words(&"漢".repeat(5_000), &[]).chars().count(), DETAIL_CHARS_MAX);
+        for word in ["漢", "a ", "abcdefghijklmno "] {
+            assert_eq!(words(&word.repeat(5_000), &[]).chars().count(), DETAIL_CHARS_MAX, "{word}");
+        }
         assert_eq!(words("", &[""]), "");
     }
 }

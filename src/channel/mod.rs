@@ -109,6 +109,11 @@ impl Report {
     }
 }
 
+/// A call's deadline less what it takes to notice that it has passed.
+fn within(deadline: Duration) -> Duration {
+    deadline.saturating_sub((deadline / 10).min(Duration::from_millis(50)))
+}
+
 /// The configured providers by id.
 #[derive(Clone, Default)]
 pub struct Registry {

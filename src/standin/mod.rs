@@ -3,6 +3,7 @@
 
 pub mod log;
 pub mod smtp;
+pub mod wecom;
 
 use tokio::net::{TcpListener, TcpStream};
 

@@ -4,14 +4,11 @@ mod client;
 mod pool;
 mod render;
 mod settings;
-#[cfg(test)]
-mod tests;
 mod transaction;
 mod verdict;
 mod wire;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::timeout;
@@ -113,7 +110,7 @@ impl Channel for Email {
 
     async fn send(&self, call: Call) -> Report {
         let mut progress = Progress::new(call.recipients.len());
-        if timeout(within(call.deadline), self.run(&call, &mut progress)).await.is_err() {
+        if timeout(super::within(call.deadline), self.run(&call, &mut progress)).await.is_err() {
             progress.lose("no answer in time");
         }
         Report { verdicts: progress.into_verdicts(), cool_down: None }
@@ -133,11 +130,6 @@ impl Channel for Email {
     }
 }
 
-/// The deadline less what it takes to notice that it has passed.
-fn within(deadline: Duration) -> Duration {
-    deadline.saturating_sub((deadline / 10).min(Duration::from_millis(50)))
-}
-
 impl std::fmt::Debug for Email {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Email").field("settings", &self.settings).finish_non_exhaustive()
@@ -146,3 +138,6 @@ impl std::fmt::Debug for Email {
 
 /// Shared bytes of a mail.
 type Bytes = Arc<[u8]>;
+
+#[cfg(test)]
+mod tests;
