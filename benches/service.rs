@@ -1,0 +1,139 @@
+//! The real binary, its stand-ins and the echo as processes of their own, stopped by process id.
+
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tonic::metadata::MetadataValue;
+use tonic::transport::{Channel, Endpoint};
+
+const CAMPANILE: &str = env!("CARGO_BIN_EXE_campanile");
+
+/// A process that ends with this value.
+pub struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Process {
+    /// Memory in use now, in MiB.
+    pub fn resident_mib(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
+        line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+    }
+}
+
+/// The bare echo and its address.
+pub fn echo() -> (Process, SocketAddr) {
+    let this = std::env::current_exe().expect("this program");
+    let mut child = Command::new(this).arg("echo-server").stdout(Stdio::piped()).spawn().expect("the echo starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("its address");
+    (Process(child), line.trim().parse().expect("an address"))
+}
+
+/// A running service on an empty store with both stand-ins.
+pub struct Service {
+    /// The service itself.
+    pub process: Process,
+    /// Where it serves gRPC.
+    pub grpc: SocketAddr,
+    /// The administrator's token.
+    pub token: String,
+    /// What the SMTP stand-in received.
+    pub mail_log: PathBuf,
+    /// What the WeCom stand-in received.
+    pub wecom_log: PathBuf,
+    _standins: [Process; 2],
+    _directory: tempfile::TempDir,
+}
+
+impl Service {
+    /// Starts everything and waits until it serves.
+    pub async fn start() -> Service {
+        let directory = tempfile::tempdir().expect("a directory");
+        let [grpc, http, smtp, wecom] = [free(), free(), free(), free()];
+        let (mail_log, wecom_log) = (directory.path().join("mail.log"), directory.path().join("wecom.log"));
+        let standins = [standin("smtp", smtp, &mail_log), standin("wecom", wecom, &wecom_log)];
+        let settings = directory.path().join("campanile.toml");
+        std::fs::write(&settings, settings_text(smtp, wecom)).expect("settings");
+        let data = directory.path().join("data");
+        let child = Command::new(CAMPANILE)
+            .arg("serve")
+            .args(["--config".as_ref(), settings.as_os_str()])
+            .args(["--data".as_ref(), data.as_os_str()])
+            .args(["--grpc", &grpc.to_string(), "--http", &http.to_string()])
+            .env("RUST_LOG", "warn")
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("campanile starts");
+        let process = Process(child);
+        let token = token(&data.join("admin-token")).await;
+        connect(grpc).await;
+        Service { process, grpc, token, mail_log, wecom_log, _standins: standins, _directory: directory }
+    }
+
+    /// A request with the administrator's token.
+    pub fn ask<T>(&self, message: T) -> tonic::Request<T> {
+        with_token(&self.token, message)
+    }
+}
+
+/// A request with a token.
+pub fn with_token<T>(token: &str, message: T) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    let value = MetadataValue::try_from(format!("Bearer {token}")).expect("a token is ASCII");
+    request.metadata_mut().insert("authorization", value);
+    request
+}
+
+/// A connection, as soon as somebody listens.
+pub async fn connect(address: SocketAddr) -> Channel {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address").tcp_nodelay(true);
+    for _ in 0..200 {
+        if let Ok(channel) = endpoint.connect().await {
+            return channel;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("nobody listens on {address}");
+}
+
+async fn token(file: &Path) -> String {
+    for _ in 0..400 {
+        match std::fs::read_to_string(file) {
+            Ok(text) if text.trim().len() > 20 => return text.trim().to_owned(),
+            _ => tokio::time::sleep(Duration::from_millis(25)).await,
+        }
+    }
+    panic!("campanile serve wrote no administrator's token");
+}
+
+fn standin(kind: &str, address: SocketAddr, log: &Path) -> Process {
+    let child = Command::new(CAMPANILE)
+        .args(["standin", kind, "--listen", &address.to_string(), "--log"])
+        .arg(log)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the stand-in starts");
+    Process(child)
+}
+
+fn settings_text(smtp: SocketAddr, wecom: SocketAddr) -> String {
+    format!(
+        "[channel.email.relay]\nhost = \"127.0.0.1\"\nport = {}\nfrom = \"notice@campus.example.edu\"\nconnections = 16\n\n\
+         [channel.wechat.campus]\nbase_url = \"http://{wecom}\"\ncorp_id = \"ww0\"\nsecret = \"standin\"\nagent_id = 1000002\n",
+        smtp.port()
+    )
+}
+
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+}
