@@ -8,6 +8,7 @@ pub mod config;
 pub mod coordination;
 pub mod delivery;
 pub mod domain;
+pub mod inbox;
 pub mod runtime;
 pub mod standin;
 pub mod store;
