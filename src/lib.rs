@@ -9,6 +9,7 @@ pub mod coordination;
 pub mod delivery;
 pub mod domain;
 pub mod inbox;
+pub mod publish;
 pub mod runtime;
 pub mod standin;
 pub mod store;

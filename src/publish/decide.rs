@@ -1,0 +1,290 @@
+//! What a draft comes to, from memory alone: whom it names, how it would travel, and whether the caller may.
+//! The commit verifies afterwards that the memory was right.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::Parts;
+use super::accept::{Receipt, Warning};
+use super::plan::{self, ChannelPlan};
+use super::times::{self, Times};
+use crate::access::{Authorised, Caller, Request};
+use crate::audience::{Snapshot, resolve};
+use crate::domain::access::{Application, Mode, Principal};
+use crate::domain::audience::{Audience, UnknownUsers};
+use crate::domain::channel::Channel;
+use crate::domain::class::Class;
+use crate::domain::directory::SIMULATED;
+use crate::domain::id::{GrantId, MessageId};
+use crate::domain::message::{Draft, MessageState};
+use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::set::Set;
+use crate::domain::time::At;
+use crate::store::LegPlan;
+
+/// People whom grants have reached today, as far as a commit has said so.
+pub(super) type UsedToday = HashMap<GrantId, u64>;
+
+/// What a draft names, before anybody asked whether the caller may.
+pub(super) struct Survey {
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) now: At,
+    pub(super) department_id: i64,
+    /// The department that owns the calling application.
+    pub(super) owner_id: Option<i64>,
+    pub(super) sender: Option<u32>,
+    pub(super) channels: Vec<Channel>,
+    /// Everybody, simulated users included.
+    pub(super) people: Set,
+    pub(super) unknown_user_ids: Vec<String>,
+    pub(super) listed_twice: usize,
+    /// Tags that an expression uses.
+    pub(super) tags: Vec<String>,
+}
+
+/// A draft that may be published, ready for the commit.
+pub(super) struct Decision {
+    pub(super) authorised: Authorised,
+    /// The grant, the day and its limit.
+    pub(super) quota: Option<(GrantId, i64, u64)>,
+    pub(super) directory_seq: i64,
+    pub(super) now: At,
+    pub(super) times: Times,
+    pub(super) department_id: i64,
+    pub(super) sender: Option<u32>,
+    pub(super) people: Set,
+    pub(super) legs: Vec<LegPlan>,
+    pub(super) channels: Vec<ChannelPlan>,
+    pub(super) unknown_user_ids: Vec<String>,
+    pub(super) listed_twice: usize,
+    pub(super) mode: Mode,
+}
+
+impl Parts {
+    /// Decides about a draft. Cheap refusals come first; nothing about the audience's size is told before the
+    /// caller is known to hold a right to it.
+    pub(super) fn decide(&self, caller: &Caller, draft: &Draft, used: &UsedToday) -> Result<Decision, Refusal> {
+        let now = self.clock.now();
+        let times = times::decide(now, draft.class, draft.send_at, draft.expire_at)?;
+        let channels = self.channels(caller, draft)?;
+        for &channel in &channels {
+            self.providers.check(channel, &draft.content)?;
+        }
+        let survey = self.survey(caller, draft, channels, now)?;
+        let authorised = self.authorise(caller, draft, &survey, used)?;
+        self.expected(draft, survey.people.len())?;
+        let (providers, delivery) = (&*self.providers, &*self.delivery);
+        let legs = plan::legs(&survey.channels, caller.mode(), draft.class, survey.people.len(), providers, delivery)?;
+        let Survey { snapshot, department_id, sender, people, unknown_user_ids, listed_twice, .. } = survey;
+        Ok(Decision {
+            quota: self.quota(caller, &authorised, now),
+            authorised,
+            directory_seq: snapshot.seq(),
+            now,
+            times,
+            department_id,
+            sender,
+            channels: plan::channels(&legs, &snapshot, &people),
+            people,
+            legs,
+            unknown_user_ids,
+            listed_twice,
+            mode: caller.mode(),
+        })
+    }
+
+    /// The channels of a draft: its own or the application's. Fails for one that has no provider.
+    pub(super) fn channels(&self, caller: &Caller, draft: &Draft) -> Result<Vec<Channel>, Refusal> {
+        let mut channels = Vec::new();
+        let wanted = if draft.channels.is_empty() { self.default_channels(caller) } else { draft.channels.clone() };
+        for channel in wanted {
+            if !channels.contains(&channel) {
+                plan::provider(&*self.providers, channel, caller.mode())?;
+                channels.push(channel);
+            }
+        }
+        if channels.is_empty() {
+            let message = "Name at least one channel; this caller has no default ones.";
+            return Err(Refusal::new(Reason::FieldRequired, message).field("channels"));
+        }
+        Ok(channels)
+    }
+
+    fn default_channels(&self, caller: &Caller) -> Vec<Channel> {
+        self.application(caller).map_or_else(Vec::new, |application| application.default_channels.clone())
+    }
+
+    fn application(&self, caller: &Caller) -> Option<Arc<Application>> {
+        match caller.principal {
+            Principal::Application(id) => self.applications.get(id),
+            Principal::Person(_) => None,
+        }
+    }
+
+    /// Resolves the audience, the department that speaks and the person acted for.
+    pub(super) fn survey(
+        &self,
+        caller: &Caller,
+        draft: &Draft,
+        channels: Vec<Channel>,
+        now: At,
+    ) -> Result<Survey, Refusal> {
+        if draft.class == Class::Transactional && matches!(draft.audience, Audience::Expression(_)) {
+            let message = "A transactional message takes a list of users; list them, or choose another class.";
+            return Err(Refusal::new(Reason::ClassNeedsUserList, message).field("audience"));
+        }
+        let snapshot = self.index.snapshot();
+        let owner_id = self.application(caller).map(|application| application.department_id);
+        let department_id = department(draft, owner_id, &snapshot)?;
+        let sender = draft.sender_user_id.as_deref().map(|id| sender(id, &snapshot)).transpose()?;
+        let usable = self.grants.usable(caller.principal, now);
+        let mut resolved = resolve::resolve(&draft.audience, &snapshot, &usable)?;
+        if caller.mode() == Mode::Live {
+            without_simulated(&draft.audience, &mut resolved)?;
+        }
+        let resolved = resolved.somebody()?;
+        Ok(Survey {
+            snapshot,
+            now,
+            department_id,
+            owner_id,
+            sender,
+            channels,
+            people: resolved.set,
+            unknown_user_ids: resolved.unknown_user_ids,
+            listed_twice: resolved.duplicates,
+            tags: resolved.tags,
+        })
+    }
+
+    /// Asks the policy. Simulated users are nobody's people: no right to them is needed. `used` holds what a
+    /// commit has said of grants' days; the others are taken as unused until one says otherwise.
+    pub(super) fn authorise(
+        &self,
+        caller: &Caller,
+        draft: &Draft,
+        survey: &Survey,
+        used: &UsedToday,
+    ) -> Result<Authorised, Refusal> {
+        let people = &survey.people - simulated();
+        self.policy.decide(&Request {
+            principal: caller.principal,
+            sender: survey.sender,
+            class: draft.class,
+            channels: &survey.channels,
+            department_id: survey.department_id,
+            owner_id: survey.owner_id,
+            tags: &survey.tags,
+            audience: &people,
+            snapshot: &survey.snapshot,
+            now: survey.now,
+            used_today: &|grant| used.get(&grant).copied().unwrap_or(0),
+        })
+    }
+
+    /// The day's quota that the commit has to keep. Test messages reach nobody and use none up.
+    fn quota(&self, caller: &Caller, authorised: &Authorised, now: At) -> Option<(GrantId, i64, u64)> {
+        if caller.mode() == Mode::Test {
+            return None;
+        }
+        let held = self.grants.of(caller.principal);
+        let grant = held.iter().find(|grant| grant.id == authorised.grant.0)?;
+        grant.per_day.map(|limit| (grant.id, now.day(), limit))
+    }
+
+    fn expected(&self, draft: &Draft, actual: u64) -> Result<(), Refusal> {
+        match draft.expected {
+            Some(expected) if !expected.holds(actual) => {
+                let message = format!(
+                    "The audience is {actual} people, not about {}; preview it, then correct the audience or the number.",
+                    expected.recipients
+                );
+                Err(Refusal::new(Reason::RecipientsUnexpected, message)
+                    .field("expected_recipients")
+                    .with("expected", expected.recipients)
+                    .with("actual", actual))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Decision {
+    /// The answer once this is stored, or now if it is only validated.
+    pub(super) fn receipt(&self, message_id: Option<MessageId>) -> Receipt {
+        let state = match self.times.scheduled {
+            true => MessageState::Scheduled,
+            false if self.legs.iter().all(|leg| &*leg.provider == plan::INBOX_PROVIDER) => MessageState::Closed,
+            false => MessageState::Open,
+        };
+        Receipt {
+            message_id,
+            state,
+            duplicate: false,
+            recipient_count: self.people.len(),
+            channels: self.channels.clone(),
+            unknown_user_ids: self.unknown_user_ids.clone(),
+            test: self.mode == Mode::Test,
+            warnings: self.warnings(),
+        }
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        let unreachable = self.channels.iter().filter(|plan| plan.reachable == 0).map(|plan| Warning {
+            reason: "NOBODY_REACHABLE",
+            text: format!("Nobody of this audience can be reached by {}.", plan.channel),
+            channel: Some(plan.channel),
+        });
+        let twice = (self.listed_twice > 0).then(|| Warning {
+            reason: "LISTED_TWICE",
+            text: format!("{} entries of the list name somebody again; each person gets it once.", self.listed_twice),
+            channel: None,
+        });
+        unreachable.chain(twice).collect()
+    }
+}
+
+/// The department that speaks: the named one or the application's own.
+fn department(draft: &Draft, owner_id: Option<i64>, snapshot: &Snapshot) -> Result<i64, Refusal> {
+    if let Some(id) = &draft.department_id {
+        return snapshot.tree().by_external_id(id).map(|department| department.id).ok_or_else(|| {
+            let message = format!("There is no department `{id}`; look it up in the directory.");
+            Refusal::new(Reason::UnknownDepartment, message).field("department_id")
+        });
+    }
+    owner_id.ok_or_else(|| {
+        let message = "Name the department that speaks; only an application has one of its own.";
+        Refusal::new(Reason::FieldRequired, message).field("department_id")
+    })
+}
+
+fn sender(external_id: &str, snapshot: &Snapshot) -> Result<u32, Refusal> {
+    snapshot.users().ordinal(external_id).ok_or_else(|| {
+        let message = format!("There is no user `{external_id}` to act for; look the id up in the directory.");
+        Refusal::new(Reason::UnknownUser, message)
+            .field("sender_user_id")
+            .with("user_ids", external_id)
+            .with("count", 1)
+    })
+}
+
+fn simulated() -> Set {
+    SIMULATED.iter().map(|(ordinal, _)| *ordinal).collect()
+}
+
+/// To a live key simulated users do not exist.
+fn without_simulated(audience: &Audience, resolved: &mut resolve::Resolved) -> Result<(), Refusal> {
+    let named: Vec<&str> =
+        SIMULATED.iter().filter(|(ordinal, _)| resolved.set.contains(*ordinal)).map(|(_, id)| *id).collect();
+    if named.is_empty() {
+        return Ok(());
+    }
+    if let Audience::Users { unknown: UnknownUsers::Skip, .. } = audience {
+        resolved.set -= simulated();
+        resolved.unknown_user_ids.extend(named.iter().map(|id| (*id).to_owned()));
+        return Ok(());
+    }
+    let ids = named.join(",");
+    let message = format!("There is no user `{ids}` for a live key; simulated users answer to test keys only.");
+    Err(Refusal::new(Reason::UnknownUser, message).field("audience").with("user_ids", ids).with("count", named.len()))
+}
