@@ -10,6 +10,7 @@ pub mod delivery;
 pub mod domain;
 pub mod inbox;
 pub mod publish;
+pub mod report;
 pub mod runtime;
 pub mod standin;
 pub mod store;

@@ -4,4 +4,5 @@
 
 mod api;
 mod channel;
+mod publish;
 mod store;

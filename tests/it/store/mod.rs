@@ -16,6 +16,7 @@ use std::path::Path;
 
 pub use campanile::store::Store;
 use campanile::store::sqlite::Sqlite;
+pub use fixture::{nth, person};
 use tempfile::TempDir;
 
 /// A fresh store in a directory of its own, which goes with it.

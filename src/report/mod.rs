@@ -1,0 +1,116 @@
+//! What became of messages: one message with its counts, lists, the people of a message one by one, a live
+//! view, and totals over time. Reads only, and never counts rows: counts, sets and rollups are kept.
+
+mod messages;
+mod recipients;
+mod totals;
+mod watch;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+pub use messages::{ListFilter, MessagePage, View};
+pub use recipients::{DeliveryView, Recipient, RecipientFilter, RecipientPage, RecipientState};
+pub use totals::{GroupBy, TotalRow, TotalsQuery};
+pub use watch::Picture;
+
+use crate::access::Caller;
+use crate::audience::Index;
+use crate::domain::access::{KeyScope, Mode};
+use crate::domain::id::MessageId;
+use crate::domain::message::MessageFacts;
+use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::set::Set;
+use crate::runtime::clock::SharedClock;
+use crate::runtime::tasks::Tasks;
+use crate::store::{MessageRow, Store};
+
+/// Snapshots of messages kept in memory for paging.
+const SNAPSHOTS: usize = 16;
+/// The longest page of any list.
+pub const PAGE_MAX: usize = 1_000;
+/// The page of a list whose caller names no size.
+pub const PAGE_DEFAULT: usize = 50;
+
+/// Members by message, oldest first.
+type Snapshots = Arc<Mutex<VecDeque<(MessageId, Arc<Set>)>>>;
+
+/// Answers questions about messages; cheap to clone.
+#[derive(Clone)]
+pub struct Reporter {
+    store: Store,
+    index: Arc<Index>,
+    clock: SharedClock,
+    tasks: Tasks,
+    snapshots: Snapshots,
+}
+
+impl Reporter {
+    /// A reporter over a store. The index gives people their external ids and departments their trees.
+    #[must_use]
+    pub fn new(store: Store, index: Arc<Index>, clock: SharedClock, tasks: Tasks) -> Reporter {
+        Reporter { store, index, clock, tasks, snapshots: Arc::default() }
+    }
+
+    /// A message that the caller may read: `NOT_FOUND` for absent and foreign ones alike.
+    async fn readable(&self, caller: &Caller, id: MessageId) -> Result<MessageRow, Refusal> {
+        let row = self.store.messages.message(id).await?;
+        row.filter(|row| may_read(caller, &row.facts)).ok_or_else(|| {
+            Refusal::new(Reason::NotFound, format!("There is no message {id} that you may read.")).field("message_id")
+        })
+    }
+
+    /// Who a message is for. A snapshot never changes, so the last few stay in memory.
+    async fn members(&self, row: &MessageRow) -> Result<Arc<Set>, Refusal> {
+        if let Some(only) = row.only_member {
+            return Ok(Arc::new(Set::from_iter([only])));
+        }
+        let id = row.facts.id;
+        if let Some((_, known)) = self.snapshots.lock().iter().find(|(other, _)| *other == id) {
+            return Ok(known.clone());
+        }
+        let members = Arc::new(self.store.messages.members(id).await?);
+        let mut snapshots = self.snapshots.lock();
+        if snapshots.len() == SNAPSHOTS {
+            snapshots.pop_front();
+        }
+        snapshots.push_back((id, members.clone()));
+        Ok(members)
+    }
+}
+
+impl Reporter {
+    /// The store's key of a department. `UNKNOWN_DEPARTMENT` if there is none.
+    fn department(&self, external_id: &str) -> Result<i64, Refusal> {
+        let snapshot = self.index.snapshot();
+        snapshot.tree().by_external_id(external_id).map(|department| department.id).ok_or_else(|| {
+            let message = format!("There is no department {external_id:?}; look it up in the directory.");
+            Refusal::new(Reason::UnknownDepartment, message).field("department_id")
+        })
+    }
+
+    /// The store's keys of a department and all below it.
+    fn departments_under(&self, external_id: &str) -> Result<BTreeSet<i64>, Refusal> {
+        let root = self.department(external_id)?;
+        Ok(self.index.snapshot().tree().subtree(root).into_iter().collect())
+    }
+}
+
+/// Own messages with `READ`, everybody's with `ADMIN`; a test key sees test messages only.
+fn may_read(caller: &Caller, facts: &MessageFacts) -> bool {
+    let mode_fits = caller.mode() == Mode::Live || facts.mode == Mode::Test;
+    let own = caller.principal == facts.principal && caller.may(KeyScope::Read);
+    mode_fits && (own || caller.key.scopes.has(KeyScope::Admin))
+}
+
+/// The length of a page: the default for 0, else 1 to [`PAGE_MAX`].
+fn page_length(wanted: usize) -> usize {
+    if wanted == 0 { PAGE_DEFAULT } else { wanted.min(PAGE_MAX) }
+}
+
+fn page_token_invalid() -> Refusal {
+    Refusal::new(Reason::PageTokenInvalid, "Give back the token of the previous page unchanged, or none to start anew.")
+        .field("page_token")
+}
