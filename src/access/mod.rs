@@ -1,9 +1,10 @@
 //! Who calls and what they may: tokens and keys ([`token`], [`keyring`]), grants and the decision about a
-//! publish ([`grants`], [`policy`]).
+//! publish ([`grants`], [`policy`]), and the use-cases of those who give rights ([`admin`]).
 //!
 //! Everything here is decided from memory. The committing transaction verifies the versions of the key and of
 //! the grants that a decision names, so memory may lag but can never resurrect a right.
 
+pub mod admin;
 pub mod applications;
 pub mod explain;
 pub mod grants;
@@ -14,6 +15,7 @@ mod table;
 pub mod token;
 pub mod user_token;
 
+pub use admin::{Admin, AdminParts};
 pub use applications::Applications;
 pub use grants::Grants;
 pub use keyring::{Caller, Keyring};

@@ -1,0 +1,43 @@
+//! The first key of an installation.
+
+use secrecy::SecretString;
+
+use crate::access::Seal;
+use crate::domain::access::{Key, KeyScopes, Mode, Principal};
+use crate::domain::directory::ADMINISTRATOR;
+use crate::domain::id::KeyId;
+use crate::domain::refusal::Refusal;
+use crate::runtime::clock::Clock;
+use crate::runtime::ids::IdSource;
+use crate::store::Store;
+
+/// On a store without any key, makes the administrator's and returns its token, to be shown this once.
+///
+/// # Errors
+/// Those of the store.
+pub async fn bootstrap(
+    store: &Store,
+    seal: &Seal,
+    ids: &IdSource,
+    clock: &dyn Clock,
+) -> Result<Option<SecretString>, Refusal> {
+    if !store.access.load().await?.keys.is_empty() {
+        return Ok(None);
+    }
+    let id = KeyId(ids.next());
+    let (token, hash) = seal.mint(id, Mode::Live)?;
+    let key = Key {
+        id,
+        principal: Principal::Person(ADMINISTRATOR),
+        mode: Mode::Live,
+        hash,
+        scopes: KeyScopes::all(),
+        expire_at: None,
+        revoked_at: None,
+        version: 1,
+        created_at: clock.now(),
+        title: "first administrator".into(),
+    };
+    store.access.create_key(key).await?;
+    Ok(Some(token))
+}

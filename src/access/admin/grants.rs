@@ -1,0 +1,235 @@
+//! Grants: given, listed, taken back, explained.
+
+use std::sync::Arc;
+
+use super::{Admin, administrator};
+use crate::access::explain::Explanation;
+use crate::access::{Caller, Request};
+use crate::audience::{Usable, parse, resolve};
+use crate::domain::access::{Grant, KeyScope, Principal};
+use crate::domain::audience::Audience;
+use crate::domain::channel::Channel;
+use crate::domain::class::Class;
+use crate::domain::directory::is_tag_name;
+use crate::domain::id::GrantId;
+use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::time::At;
+
+/// The most departments or tags of one grant.
+const LIST_MAX: usize = 256;
+
+/// A grant as an administrator wants it.
+#[derive(Clone, Debug)]
+pub struct GrantDraft {
+    /// Who will hold it.
+    pub principal: Principal,
+    /// External ids of departments that it covers, with all below them.
+    pub department_ids: Vec<String>,
+    /// A further scope, as an expression.
+    pub audience: Option<String>,
+    /// Tags that may be used in expressions; empty: every tag.
+    pub tags: Vec<String>,
+    /// Channels that may be used.
+    pub channels: Vec<Channel>,
+    /// Classes that may be used; empty: notice and transactional.
+    pub classes: Vec<Class>,
+    /// Most people a day, UTC.
+    pub per_day: Option<u64>,
+    /// Most people of one message.
+    pub per_message: Option<u64>,
+    /// May publish for persons with grants of their own.
+    pub may_act_for: bool,
+    /// Before this it is no right; default now.
+    pub valid_after: Option<At>,
+    /// After this it is no right.
+    pub expire_at: Option<At>,
+}
+
+/// Which grants to list; `None` is no limit.
+#[derive(Clone, Debug, Default)]
+pub struct GrantFilter {
+    /// Held by.
+    pub principal: Option<Principal>,
+    /// Covering this department (the store's key) by name.
+    pub department_id: Option<i64>,
+}
+
+/// A question about rights.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Who would publish; default the caller.
+    pub principal: Option<Principal>,
+    /// To whom.
+    pub audience: Audience,
+    /// Over which channels.
+    pub channels: Vec<Channel>,
+    /// How urgent.
+    pub class: Class,
+    /// Who speaks: external id; default the application's department.
+    pub department_id: Option<String>,
+    /// The person acted for: external id.
+    pub sender_user_id: Option<String>,
+}
+
+impl Admin {
+    /// Gives a right.
+    ///
+    /// # Errors
+    /// `SCOPE_MISSING`, `TEST_KEY`, `NOT_FOUND`, `UNKNOWN_DEPARTMENT`, `FIELD_REQUIRED`, `FIELD_INVALID`,
+    /// `AUDIENCE_SYNTAX` and what else is wrong with the expression.
+    pub async fn create_grant(&self, caller: &Caller, draft: GrantDraft) -> Result<Grant, Refusal> {
+        administrator(caller)?;
+        self.known_principal(draft.principal, "grant.principal")?;
+        let now = self.parts.clock.now();
+        self.check(&draft, now)?;
+        let department_ids = draft
+            .department_ids
+            .iter()
+            .map(|id| self.department(id, "grant.department_ids"))
+            .collect::<Result<_, _>>()?;
+        let classes = if draft.classes.is_empty() { vec![Class::Notice, Class::Transactional] } else { draft.classes };
+        let grant = Grant {
+            id: GrantId(self.parts.ids.next()),
+            principal: draft.principal,
+            department_ids,
+            audience: draft.audience,
+            any_tag: draft.tags.is_empty(),
+            tags: draft.tags,
+            channels: draft.channels,
+            classes,
+            per_day: draft.per_day,
+            per_message: draft.per_message,
+            may_act_for: draft.may_act_for,
+            valid_after: draft.valid_after.unwrap_or(now),
+            expire_at: draft.expire_at,
+            granted_by: caller.principal,
+            revoked_at: None,
+            version: 1,
+        };
+        self.parts.store.access.create_grant(grant.clone()).await?;
+        self.parts.grants.put(grant.clone());
+        Ok(grant)
+    }
+
+    /// Grants, ascending by id, revoked and expired ones included. One's own need READ, all others ADMIN.
+    ///
+    /// # Errors
+    /// `SCOPE_MISSING`.
+    pub async fn list_grants(&self, caller: &Caller, filter: &GrantFilter) -> Result<Vec<Grant>, Refusal> {
+        let own = filter.principal == Some(caller.principal);
+        caller.require(if own { KeyScope::Read } else { KeyScope::Admin })?;
+        let mut grants = self.parts.store.access.load().await?.grants;
+        grants.retain(|grant| {
+            filter.principal.is_none_or(|wanted| grant.principal == wanted)
+                && filter.department_id.is_none_or(|wanted| grant.department_ids.contains(&wanted))
+        });
+        grants.sort_by_key(|grant| grant.id);
+        Ok(grants)
+    }
+
+    /// The valid and future grants of a principal, as this node has them.
+    #[must_use]
+    pub fn held(&self, principal: Principal) -> Vec<Arc<Grant>> {
+        self.parts.grants.of(principal).to_vec()
+    }
+
+    /// People whom a grant has reached today, UTC.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn used_today(&self, grant: GrantId) -> Result<u64, Refusal> {
+        Ok(self.parts.store.access.used(grant, self.parts.clock.now().day()).await?)
+    }
+
+    /// Takes a right back: the next publish under it is refused, and so is one that is under way.
+    ///
+    /// # Errors
+    /// `SCOPE_MISSING`, `TEST_KEY`, `NOT_FOUND`.
+    pub async fn revoke_grant(&self, caller: &Caller, id: GrantId) -> Result<Grant, Refusal> {
+        administrator(caller)?;
+        self.parts.store.access.revoke_grant(id, self.parts.clock.now()).await?;
+        let missing = || Refusal::new(Reason::NotFound, format!("There is no grant {id}.")).field("grant_id");
+        let grant = self.parts.store.access.grant(id).await?.ok_or_else(missing)?;
+        self.parts.grants.put(grant.clone());
+        Ok(grant)
+    }
+
+    /// Whether something might be published and what is missing. About oneself with PUBLISH, else with ADMIN.
+    ///
+    /// # Errors
+    /// `SCOPE_MISSING`, `UNKNOWN_DEPARTMENT`, `UNKNOWN_USER`, and what is wrong with the audience.
+    pub async fn check_access(&self, caller: &Caller, question: Question) -> Result<Explanation, Refusal> {
+        let principal = question.principal.unwrap_or(caller.principal);
+        caller.require(if principal == caller.principal { KeyScope::Publish } else { KeyScope::Admin })?;
+        let (snapshot, now) = (self.parts.index.snapshot(), self.parts.clock.now());
+        let owner_id = match principal {
+            Principal::Application(id) => self.parts.applications.get(id).map(|one| one.department_id),
+            Principal::Person(_) => None,
+        };
+        let department_id = match (&question.department_id, owner_id) {
+            (Some(named), _) => self.department(named, "department_id")?,
+            (None, Some(owner)) => owner,
+            (None, None) => return Err(Refusal::new(Reason::FieldRequired, "Say who speaks.").field("department_id")),
+        };
+        let sender = question.sender_user_id.as_deref().map(|user_id| self.person(user_id)).transpose()?;
+        let usable = self.parts.grants.usable(principal, now);
+        let resolved = resolve::resolve(&question.audience, &snapshot, &usable)?;
+        let mut used = Vec::new();
+        for holder in [Some(principal), sender.map(Principal::Person)].into_iter().flatten() {
+            for grant in self.held(holder).iter().filter(|grant| grant.per_day.is_some()) {
+                used.push((grant.id, self.used_today(grant.id).await?));
+            }
+        }
+        let used_today = |id| used.iter().find(|(grant, _)| *grant == id).map_or(0, |(_, n)| *n);
+        Ok(self.parts.policy.explain(&Request {
+            principal,
+            sender,
+            class: question.class,
+            channels: &question.channels,
+            department_id,
+            owner_id,
+            tags: &resolved.tags,
+            audience: &resolved.set,
+            snapshot: &snapshot,
+            now,
+            used_today: &used_today,
+        }))
+    }
+
+    fn check(&self, draft: &GrantDraft, now: At) -> Result<(), Refusal> {
+        let refuse = |reason, field: &str, message: &str| Err(Refusal::new(reason, message).field(field));
+        if draft.department_ids.is_empty() && draft.audience.is_none() {
+            let message = "Say whom the grant reaches: departments, an audience, or both.";
+            return refuse(Reason::FieldRequired, "grant.department_ids", message);
+        }
+        if draft.channels.is_empty() {
+            return refuse(Reason::FieldRequired, "grant.channels", "Say over which channels the grant may send.");
+        }
+        if draft.department_ids.len() > LIST_MAX || draft.tags.len() > LIST_MAX {
+            return refuse(Reason::FieldTooLong, "grant", "A grant names at most 256 departments and 256 tags.");
+        }
+        if draft.tags.iter().any(|tag| !is_tag_name(tag)) {
+            return refuse(Reason::FieldInvalid, "grant.tags", "A tag is a name such as freshman or grade:2021.");
+        }
+        if draft.expire_at.is_some_and(|end| end <= draft.valid_after.unwrap_or(now).max(now)) {
+            return refuse(Reason::FieldInvalid, "grant.expire_at", "The grant would end before it begins.");
+        }
+        if let Some(audience) = &draft.audience {
+            let named = |mut refusal: Refusal| {
+                refusal.field = Some("grant.audience".into());
+                refusal
+            };
+            let tree = parse::parse(audience).map_err(named)?;
+            resolve::expression(&tree, &self.parts.index.snapshot(), &Usable::Any).map_err(named)?;
+        }
+        Ok(())
+    }
+
+    fn department(&self, external_id: &str, field: &str) -> Result<i64, Refusal> {
+        let snapshot = self.parts.index.snapshot();
+        snapshot.tree().by_external_id(external_id).map(|department| department.id).ok_or_else(|| {
+            let message = "There is no such department; look its id up in the directory.";
+            Refusal::new(Reason::UnknownDepartment, message).field(field)
+        })
+    }
+}
