@@ -28,6 +28,12 @@ pub fn status(refusal: &Refusal) -> Status {
     Status::with_error_details(code(refusal.reason.kind()), refusal.message.clone(), details)
 }
 
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Status {
+        status(&refusal)
+    }
+}
+
 /// The refusal as an item of a stream.
 #[must_use]
 pub fn item(refusal: Refusal) -> v1::Error {

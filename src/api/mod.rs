@@ -1,9 +1,33 @@
 //! The gRPC edge: who calls, what the request means, one use-case, what the answer looks like.
+//!
+//! One file per service; each handler takes the same four steps. [`auth`] says who, [`convert`] what, the
+//! use-case does it, and `convert` or [`error`] answers. RPCs that are not built yet have their answer from the
+//! generated defaults, to which [`answer`] gives the reason.
 
 pub mod answer;
+pub mod auth;
 pub mod codec;
 pub mod convert;
 pub mod error;
+mod inbox;
+mod publish;
+mod publish_stream;
+mod report;
+pub mod server;
+
+use std::sync::Arc;
+
+use futures::stream::{self, Stream, StreamExt};
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+use crate::access::Keyring;
+use crate::audience::Index;
+use crate::domain::refusal::{Reason, Refusal};
+use crate::inbox::Inboxes;
+use crate::publish::Publisher;
+use crate::report::Reporter;
+use crate::runtime::clock::SharedClock;
 
 /// The generated messages, clients and servers of `campanile.v1`.
 #[allow(clippy::large_enum_variant, reason = "generated code")]
@@ -14,3 +38,51 @@ pub mod v1 {
 
 /// The encoded descriptors of the whole interface, comments included; for reflection and for tests.
 pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/campanile.bin"));
+
+/// The use-cases that the services speak to; cheap to clone.
+#[derive(Clone)]
+pub struct Services {
+    /// Who calls.
+    pub keyring: Arc<Keyring>,
+    /// The directory in memory, for the institution's ids.
+    pub index: Arc<Index>,
+    /// Publishes, previews and cancels.
+    pub publisher: Publisher,
+    /// Says what became of messages.
+    pub reporter: Reporter,
+    /// The inboxes.
+    pub inboxes: Inboxes,
+    /// The clock.
+    pub clock: SharedClock,
+    /// Tells long streams to end.
+    pub stop: CancellationToken,
+}
+
+impl Services {
+    /// A stream of answers that ends with `DRAINING` when the node goes away.
+    fn until_drain<T: Send + 'static>(
+        &self,
+        answers: impl Stream<Item = Result<T, Status>> + Send + 'static,
+    ) -> impl Stream<Item = Result<T, Status>> + Send + 'static {
+        let stop = self.stop.clone();
+        let drained = self.stop.clone();
+        let last = stream::once(async move { drained.is_cancelled().then(|| Err(error::status(&draining()))) });
+        answers.take_until(stop.cancelled_owned()).chain(last.filter_map(|last| async move { last }))
+    }
+}
+
+/// What long streams hear when the node goes away.
+fn draining() -> Refusal {
+    Refusal::new(Reason::Draining, "The node is going away; connect again and repeat what was not answered.")
+}
+
+#[tonic::async_trait]
+impl v1::access_service_server::AccessService for Services {}
+#[tonic::async_trait]
+impl v1::directory_service_server::DirectoryService for Services {}
+#[tonic::async_trait]
+impl v1::event_service_server::EventService for Services {}
+#[tonic::async_trait]
+impl v1::operations_service_server::OperationsService for Services {}
+#[tonic::async_trait]
+impl v1::template_service_server::TemplateService for Services {}

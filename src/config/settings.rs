@@ -11,7 +11,7 @@ use toml::{Table, Value};
 
 use super::Error;
 use crate::audience::nearest::nearest;
-use crate::channel::email;
+use crate::channel::{email, wechat};
 use crate::runtime::ids::NODE_MAX;
 
 /// Everything an operator can say.
@@ -97,6 +97,9 @@ pub struct Channels {
     /// SMTP relays.
     #[serde(default)]
     pub email: BTreeMap<String, email::Settings>,
+    /// WeChat providers.
+    #[serde(default)]
+    pub wechat: BTreeMap<String, wechat::Settings>,
 }
 
 const SECTIONS: [&str; 7] = ["node", "store", "campus", "grpc", "http", "log", "channel"];
@@ -142,12 +145,12 @@ fn section<T: DeserializeOwned>(tree: &mut Table, name: &str) -> Result<T, Error
 
 /// Providers one by one, so that a fault names its table.
 fn channels(tree: &mut Table) -> Result<Channels, Error> {
-    const KINDS: [&str; 1] = ["email"];
+    const KINDS: [&str; 2] = ["email", "wechat"];
     let table: Table = section(tree, "channel")?;
     if let Some(unknown) = table.keys().find(|key| !KINDS.contains(&key.as_str())) {
         return Err(unknown_name("kind", &format!("[channel.{unknown}]"), unknown, &KINDS));
     }
-    Ok(Channels { email: providers(&table, "email")? })
+    Ok(Channels { email: providers(&table, "email")?, wechat: providers(&table, "wechat")? })
 }
 
 fn providers<T: DeserializeOwned>(table: &Table, kind: &str) -> Result<BTreeMap<String, T>, Error> {

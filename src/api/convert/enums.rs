@@ -181,6 +181,15 @@ pub fn receipt_number(kind: ReceiptKind) -> Option<i32> {
     Some(shown.into())
 }
 
+/// A receipt to filter by.
+///
+/// # Errors
+/// `FIELD_INVALID` for a number that names none.
+pub fn receipt(path: &str, number: i32) -> Result<ReceiptKind, Refusal> {
+    let found = ReceiptKind::ALL.into_iter().find(|kind| number != 0 && receipt_number(*kind) == Some(number));
+    found.ok_or_else(|| invalid(path, "names no kind of receipt"))
+}
+
 /// A key's mode.
 ///
 /// # Errors

@@ -3,6 +3,10 @@
 
 pub mod content;
 pub mod enums;
+pub mod inbox;
+pub mod message;
+pub mod page;
+pub mod preview;
 pub mod publish;
 pub mod text;
 pub mod time;
@@ -42,3 +46,13 @@ pub(super) fn absent(is_absent: bool, path: &str) -> Result<(), Refusal> {
 pub(super) fn some(text: String) -> Option<String> {
     if text.is_empty() { None } else { Some(text) }
 }
+
+/// Words for the record, in a field that may be empty.
+///
+/// # Errors
+/// `CONTROL_CHARACTER` or `FIELD_TOO_LONG`.
+pub fn why(text: &str) -> Result<(), Refusal> {
+    text::one_line("why", text, WHY_CHARS_MAX)
+}
+
+const WHY_CHARS_MAX: usize = 500;

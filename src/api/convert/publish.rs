@@ -155,7 +155,11 @@ pub fn external_id(path: &str, id: String) -> Result<Option<String>, Refusal> {
     }
 }
 
-fn topic(topic: String) -> Result<Option<String>, Refusal> {
+/// What people may mute, in a field that may be empty.
+///
+/// # Errors
+/// `FIELD_INVALID` if the text cannot be one.
+pub fn topic(topic: String) -> Result<Option<String>, Refusal> {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
     if topic.len() <= 64 && topic.bytes().all(fits) {
         Ok(some(topic))

@@ -1,0 +1,70 @@
+//! Who calls: the bearer token of a call's metadata.
+
+use std::sync::Arc;
+
+use tonic::metadata::MetadataMap;
+
+use super::Services;
+use crate::access::{Caller, token};
+use crate::domain::refusal::Refusal;
+use crate::inbox::Reader;
+
+const HEADER: &str = "authorization";
+
+/// The bearer token of a call.
+///
+/// # Errors
+/// `TOKEN_MISSING`; `TOKEN_INVALID` if there are several or it is no text.
+pub fn bearer(metadata: &MetadataMap) -> Result<&str, Refusal> {
+    let mut headers = metadata.get_all(HEADER).iter();
+    let header = headers.next();
+    if headers.next().is_some() {
+        return Err(token::invalid());
+    }
+    let text = header.map(|value| value.to_str().map_err(|_| token::invalid())).transpose()?;
+    token::bearer(text)
+}
+
+impl Services {
+    /// The application or person who calls.
+    pub(super) fn caller(&self, metadata: &MetadataMap) -> Result<Caller, Refusal> {
+        self.keyring.authenticate(bearer(metadata)?, self.clock.now())
+    }
+
+    /// The caller of the next item of a stream, as of this moment. The secret is compared again only when the
+    /// key is another than the last time.
+    pub(super) fn again(&self, caller: &Caller, token: &str) -> Result<Caller, Refusal> {
+        let now = self.clock.now();
+        let same = self.keyring.get(caller.key.id).is_some_and(|key| Arc::ptr_eq(&key, &caller.key));
+        if same && caller.key.expire_at.is_none_or(|end| now < end) {
+            return Ok(caller.clone());
+        }
+        self.keyring.authenticate(token, now)
+    }
+
+    /// The person whose inbox a user token opens.
+    pub(super) fn reader(&self, metadata: &MetadataMap) -> Result<Reader, Refusal> {
+        self.inboxes.verify(bearer(metadata)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::refusal::Reason;
+
+    fn metadata(values: &[&str]) -> MetadataMap {
+        let mut map = MetadataMap::new();
+        for value in values {
+            map.append(HEADER, value.parse().unwrap());
+        }
+        map
+    }
+
+    #[test]
+    fn a_call_has_one_token() {
+        assert_eq!(bearer(&metadata(&["Bearer cpl_live_x"])), Ok("cpl_live_x"));
+        assert_eq!(bearer(&metadata(&[])).unwrap_err().reason, Reason::TokenMissing);
+        assert_eq!(bearer(&metadata(&["Bearer a", "Bearer b"])).unwrap_err().reason, Reason::TokenInvalid);
+    }
+}

@@ -1,0 +1,81 @@
+//! A dry run of an audience.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{absent, count, enums, message, publish, time};
+use crate::api::v1;
+use crate::domain::class::Class;
+use crate::domain::content::Content;
+use crate::domain::message::{Draft, LostAnswer};
+use crate::domain::refusal::Refusal;
+use crate::publish::{Count, Preview};
+
+/// What would be published, without content.
+///
+/// # Errors
+/// The first thing that is wrong, with the field's path.
+pub fn draft(request: v1::PreviewAudienceRequest) -> Result<Draft, Refusal> {
+    absent(request.sample_size == 0, "sample_size")?;
+    Ok(Draft {
+        idempotency_key: String::new(),
+        digest: [0; 32],
+        audience: publish::audience(request.audience)?,
+        content: Arc::new(Content::default()),
+        class: enums::class_if("message_class", request.message_class)?.unwrap_or(Class::Notice),
+        channels: publish::channels(&request.channels, request.route.as_ref())?,
+        topic: publish::topic(request.topic)?,
+        department_id: publish::external_id("department_id", request.department_id)?,
+        sender_user_id: publish::external_id("sender_user_id", request.sender_user_id)?,
+        send_at: time::at_if("send_at", request.send_at.as_ref())?,
+        expire_at: None,
+        expected: None,
+        validate_only: true,
+        reference: None,
+        labels: BTreeMap::new(),
+        lost_answer: LostAnswer::default(),
+        min_directory_seq: None,
+    })
+}
+
+/// What was seen.
+#[must_use]
+pub fn answer(preview: Preview) -> v1::PreviewAudienceResponse {
+    let (recipient_count, under_five) = shown(preview.recipient_count);
+    let (outside, _) = shown(preview.outside);
+    v1::PreviewAudienceResponse {
+        recipient_count,
+        in_words: preview.in_words,
+        clauses: preview
+            .clauses
+            .into_iter()
+            .map(|one| {
+                let (count, under_five) = shown(one.count);
+                v1::ClauseCount { clause: one.clause, count, under_five }
+            })
+            .collect(),
+        departments: preview
+            .departments
+            .into_iter()
+            .map(|one| {
+                let (count, under_five) = shown(one.count);
+                v1::DepartmentCount { department_id: one.department_id, name: one.name, count, under_five }
+            })
+            .collect(),
+        channels: preview.channels.into_iter().map(message::plan).collect(),
+        allowed: preview.allowed,
+        grant_id: preview.grant_id.map(|id| id.to_string()).unwrap_or_default(),
+        outside,
+        review: None,
+        sample: Vec::new(),
+        under_five,
+        unknown_user_ids: preview.unknown_user_ids,
+    }
+}
+
+fn shown(n: Count) -> (i32, bool) {
+    match n {
+        Count::Exactly(n) => (count(n), false),
+        Count::BelowFive => (0, true),
+    }
+}

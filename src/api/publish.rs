@@ -1,0 +1,128 @@
+//! `PublishService`: publish, preview, cancel, and what became of messages.
+
+use std::pin::Pin;
+
+use futures::{Stream, StreamExt};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::convert::{self, enums, message, page, preview, time};
+use super::v1::publish_service_server::PublishService;
+use super::{Services, auth, error, publish_stream, v1};
+use crate::domain::access::Principal;
+use crate::report::{ListFilter, RecipientFilter};
+
+type Answer<T> = Result<Response<T>, Status>;
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send + 'static>>;
+
+#[tonic::async_trait]
+impl PublishService for Services {
+    async fn publish(&self, request: Request<v1::PublishRequest>) -> Answer<v1::PublishResponse> {
+        let caller = self.caller(request.metadata())?;
+        let draft = convert::publish::draft(request.into_inner())?;
+        let receipt = self.publisher.publish(&caller, draft).await?;
+        Ok(Response::new(message::receipt(receipt)))
+    }
+
+    async fn publish_stream(
+        &self,
+        request: Request<Streaming<v1::PublishStreamRequest>>,
+    ) -> Answer<Answers<v1::PublishStreamResponse>> {
+        let caller = self.caller(request.metadata())?;
+        let token = auth::bearer(request.metadata())?.to_owned();
+        let publishing = publish_stream::Publishing::new(self.clone(), caller, token);
+        Ok(Response::new(publish_stream::answers(publishing, request.into_inner()).boxed()))
+    }
+
+    async fn preview_audience(
+        &self,
+        request: Request<v1::PreviewAudienceRequest>,
+    ) -> Answer<v1::PreviewAudienceResponse> {
+        let caller = self.caller(request.metadata())?;
+        let draft = preview::draft(request.into_inner())?;
+        let preview = self.publisher.preview(&caller, draft).await?;
+        Ok(Response::new(preview::answer(preview)))
+    }
+
+    async fn get_message(&self, request: Request<v1::GetMessageRequest>) -> Answer<v1::GetMessageResponse> {
+        let caller = self.caller(request.metadata())?;
+        let v1::GetMessageRequest { message_id, view } = request.into_inner();
+        let id = message::id("message_id", &message_id)?;
+        let full = match v1::MessageView::try_from(view) {
+            Ok(view) => view == v1::MessageView::Full,
+            Err(_) => return Err(convert::invalid("view", "names no view").into()),
+        };
+        let view = self.reporter.get(&caller, id).await?;
+        let message = message::message(&view, &self.index.snapshot(), full);
+        Ok(Response::new(v1::GetMessageResponse { message: Some(message) }))
+    }
+
+    async fn list_messages(&self, request: Request<v1::ListMessagesRequest>) -> Answer<v1::ListMessagesResponse> {
+        let caller = self.caller(request.metadata())?;
+        let wanted = request.into_inner();
+        let application = message::id_if("application_id", &wanted.application_id)?;
+        let states = wanted.states.iter().map(|state| enums::state("states", *state)).collect::<Result<_, _>>()?;
+        let filter = ListFilter {
+            principal: application.map(Principal::Application),
+            department_id: convert::some(wanted.department_id),
+            states,
+            reference: convert::some(wanted.reference),
+            labels: wanted.labels,
+            created_after: time::at_if("created_after", wanted.created_after.as_ref())?,
+            created_before: time::at_if("created_before", wanted.created_before.as_ref())?,
+        };
+        let token = page::token(&wanted.page_token);
+        let found = self.reporter.list(&caller, filter, page::size(wanted.page_size)?, token).await?;
+        let directory = self.index.snapshot();
+        Ok(Response::new(v1::ListMessagesResponse {
+            messages: found.messages.iter().map(|view| message::message(view, &directory, false)).collect(),
+            next_page_token: found.next.unwrap_or_default(),
+        }))
+    }
+
+    async fn watch_message(
+        &self,
+        request: Request<v1::WatchMessageRequest>,
+    ) -> Answer<Answers<v1::WatchMessageResponse>> {
+        let caller = self.caller(request.metadata())?;
+        let id = message::id("message_id", &request.into_inner().message_id)?;
+        let pictures = self.reporter.watch(&caller, id).await?;
+        let index = self.index.clone();
+        let shown = ReceiverStream::new(pictures).map(move |picture| match picture {
+            Ok(picture) => Ok(message::picture(&picture, &index.snapshot())),
+            Err(refusal) => Err(error::status(&refusal)),
+        });
+        Ok(Response::new(self.until_drain(shown).boxed()))
+    }
+
+    async fn cancel_message(&self, request: Request<v1::CancelMessageRequest>) -> Answer<v1::CancelMessageResponse> {
+        let caller = self.caller(request.metadata())?;
+        let v1::CancelMessageRequest { message_id, why } = request.into_inner();
+        convert::why(&why)?;
+        let id = message::id("message_id", &message_id)?;
+        let answer = self.publisher.cancel(&caller, id).await?;
+        tracing::info!(message = %id, key = %caller.key.id, "a message was cancelled");
+        Ok(Response::new(message::cancelled(answer)))
+    }
+
+    async fn list_recipients(&self, request: Request<v1::ListRecipientsRequest>) -> Answer<v1::ListRecipientsResponse> {
+        let caller = self.caller(request.metadata())?;
+        let wanted = request.into_inner();
+        let id = message::id("message_id", &wanted.message_id)?;
+        let all = |path: &'static str| move |number: &i32| enums::outcome(path, *number);
+        let filter = RecipientFilter {
+            channel: enums::channel_if("channel", wanted.channel)?,
+            outcomes: wanted.outcomes.iter().map(all("outcomes")).collect::<Result<_, _>>()?,
+            receipts: wanted.receipts.iter().map(|n| enums::receipt("receipts", *n)).collect::<Result<_, _>>()?,
+            states: wanted.states.iter().map(|n| message::recipient_state("states", *n)).collect::<Result<_, _>>()?,
+            department_id: convert::some(wanted.department_id),
+            user_id: convert::some(wanted.user_id),
+        };
+        let token = page::token(&wanted.page_token);
+        let found = self.reporter.recipients(&caller, id, filter, page::size(wanted.page_size)?, token).await?;
+        Ok(Response::new(v1::ListRecipientsResponse {
+            recipients: found.recipients.iter().map(message::recipient).collect(),
+            next_page_token: found.next.unwrap_or_default(),
+        }))
+    }
+}

@@ -1,0 +1,95 @@
+//! A stream of publishes. Items are worked on together, so that they share commits, and answered as they are
+//! done. The answers are made while the client reads them: who does not read is not read from.
+
+use std::sync::Arc;
+
+use futures::stream::{self, Stream, StreamExt};
+use parking_lot::Mutex;
+use tonic::{Status, Streaming};
+
+use super::convert::{self, message, required};
+use super::{Services, error, v1};
+use crate::access::Caller;
+use crate::domain::refusal::Refusal;
+
+/// Items of one stream without an answer; then the stream is not read.
+const UNANSWERED_MAX: usize = 1_024;
+
+/// What the items of one stream have in common.
+pub(super) struct Publishing {
+    services: Services,
+    caller: Mutex<Caller>,
+    token: String,
+    /// Why the stream is not read any more, if not because the client has ended it.
+    end: Mutex<Option<Status>>,
+}
+
+impl Publishing {
+    pub(super) fn new(services: Services, caller: Caller, token: String) -> Publishing {
+        Publishing { services, caller: Mutex::new(caller), token, end: Mutex::new(None) }
+    }
+
+    async fn answer(&self, request: v1::PublishStreamRequest) -> v1::PublishStreamResponse {
+        use v1::publish_stream_response::Answer;
+        let answer = match self.publish(request.publish).await {
+            Ok(accepted) => Answer::Accepted(accepted),
+            Err(refusal) => Answer::Error(error::item(refusal)),
+        };
+        v1::PublishStreamResponse { sequence: request.sequence, answer: Some(answer) }
+    }
+
+    async fn publish(&self, request: Option<v1::PublishRequest>) -> Result<v1::PublishResponse, Refusal> {
+        let caller = self.caller()?;
+        let draft = convert::publish::draft(request.ok_or_else(|| required("publish"))?)?;
+        let receipt = self.services.publisher.publish(&caller, draft).await?;
+        Ok(message::receipt(receipt))
+    }
+
+    /// Rights are read anew for every item.
+    fn caller(&self) -> Result<Caller, Refusal> {
+        let mut known = self.caller.lock();
+        let caller = self.services.again(&known, &self.token)?;
+        if !Arc::ptr_eq(&caller.key, &known.key) {
+            *known = caller.clone();
+        }
+        Ok(caller)
+    }
+
+    /// The next item. A fault of the transport or a shutdown ends the reading; what is under way is still
+    /// answered.
+    async fn next(&self, requests: &mut Streaming<v1::PublishStreamRequest>) -> Option<v1::PublishStreamRequest> {
+        tokio::select! {
+            biased;
+            read = requests.message() => match read {
+                Ok(request) => request,
+                Err(status) => {
+                    *self.end.lock() = Some(error::transport(status));
+                    None
+                }
+            },
+            () = self.services.stop.cancelled() => {
+                *self.end.lock() = Some(error::status(&super::draining()));
+                None
+            }
+        }
+    }
+}
+
+/// The answers to a stream of publishes, in the order in which they are known.
+pub(super) fn answers(
+    publishing: Publishing,
+    requests: Streaming<v1::PublishStreamRequest>,
+) -> impl Stream<Item = Result<v1::PublishStreamResponse, Status>> {
+    let publishing = Arc::new(publishing);
+    let (reading, ending) = (publishing.clone(), publishing.clone());
+    let items = stream::unfold((reading, requests), |(reading, mut requests)| async move {
+        let request = reading.next(&mut requests).await?;
+        Some((request, (reading, requests)))
+    });
+    let answers = items.map(move |request| {
+        let publishing = publishing.clone();
+        async move { publishing.answer(request).await }
+    });
+    let end = stream::once(async move { ending.end.lock().take() }).filter_map(|end| async move { end.map(Err) });
+    answers.buffer_unordered(UNANSWERED_MAX).map(Ok).chain(end)
+}
