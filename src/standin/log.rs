@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,7 @@ const BROKEN_NTH: u64 = 3;
 pub struct Log {
     inner: Mutex<Inner>,
     break_log: Option<BreakLog>,
+    refused: PathBuf,
 }
 
 #[derive(Debug)]
@@ -54,7 +55,17 @@ impl Log {
     /// Opens the log for appending; makes it if need be.
     pub fn open(path: &Path, break_log: Option<BreakLog>) -> io::Result<Log> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(Log { inner: Mutex::new(Inner { file, buffer: Vec::new(), seen: 0 }), break_log })
+        let inner = Mutex::new(Inner { file, buffer: Vec::new(), seen: 0 });
+        Ok(Log { inner, break_log, refused: refusals(path) })
+    }
+
+    /// Notes in [`refusals`] that somebody was refused: the code as id, and its words. Losing a note is no harm.
+    pub fn note_refusal(&self, code: &str, words: &str, at_ms: i64, address: &str) {
+        let note = Receipt { id: code.into(), address: address.into(), at_ms, content: words.into() };
+        let Ok(mut line) = serde_json::to_vec(&note) else { return };
+        line.push(b'\n');
+        let file = OpenOptions::new().create(true).append(true).open(&self.refused);
+        drop(file.and_then(|mut file| file.write_all(&line)));
     }
 
     /// Appends one line per address, in one write.
@@ -87,6 +98,14 @@ impl Log {
     }
 }
 
+/// The file beside a log that holds what was refused.
+#[must_use]
+pub fn refusals(log: &Path) -> PathBuf {
+    let mut name = log.as_os_str().to_owned();
+    name.push(".refused");
+    name.into()
+}
+
 /// Reads a log back; a last line that is still being written is left out.
 pub fn read(path: &Path) -> io::Result<Vec<Receipt<'static>>> {
     let text = std::fs::read_to_string(path)?;
@@ -110,6 +129,17 @@ mod tests {
     #[test]
     fn an_honest_log_holds_every_receipt_once() {
         assert_eq!(logged(None), ["a", "b", "c", "d"]);
+    }
+
+    #[test]
+    fn refusals_are_noted_beside_the_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("receipts");
+        let log = Log::open(&path, None).unwrap();
+        log.note_refusal("45009", "api freq out of limit", 5, "");
+        log.note_refusal("550 5.1.1", "no such user", 6, "gone.x@y");
+        let codes: Vec<_> = read(&refusals(&path)).unwrap().into_iter().map(|note| note.id.into_owned()).collect();
+        assert_eq!((codes, read(&path).unwrap().len()), (vec!["45009".to_owned(), "550 5.1.1".to_owned()], 0));
     }
 
     #[test]

@@ -134,7 +134,11 @@ async fn gettoken(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery) 
 async fn send(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery, body: Bytes) -> Response {
     shared.delay().await;
     let taken = shared.admit(&query.unwrap_or_default()).and_then(|()| shared.deliver(&body));
-    Json(taken.unwrap_or_else(|refused| refused.json())).into_response()
+    let answer = taken.unwrap_or_else(|refused| {
+        shared.log.note_refusal(&refused.0.to_string(), refused.1, shared.clock.now().0, "");
+        refused.json()
+    });
+    Json(answer).into_response()
 }
 
 #[derive(Deserialize)]
@@ -242,6 +246,9 @@ impl Shared {
         }
         let of = |prefix: &'static str| users.iter().filter(move |user| begins(user, prefix));
         let (left, unlicensed) = (join(of("left_")), join(of("unlicensed_")));
+        for user in of("left_") {
+            self.log.note_refusal("invaliduser", "in the answer", self.clock.now().0, user);
+        }
         let reached = || users.iter().copied().filter(|user| !begins(user, "left_") && !begins(user, "unlicensed_"));
         if reached().next().is_none() && unlicensed.is_empty() {
             return Err(Refused(81_013, "user & party & tag all invalid"));

@@ -181,11 +181,13 @@ impl<'a> Session<'a> {
             return self.say(b"452 4.5.3 too many recipients\r\n");
         }
         if to.starts_with("gone.") {
+            self.shared.note_refusal("550 5.1.1", "no such user here", to);
             self.output.extend_from_slice(b"550 5.1.1 <");
             self.output.extend_from_slice(to.as_bytes());
             return self.say(b">: no such user here\r\n");
         }
         if to.starts_with("full.") && self.shared.spend(to) {
+            self.shared.note_refusal("452 4.2.2", "mailbox full", to);
             return self.say(b"452 4.2.2 mailbox full\r\n");
         }
         if to.starts_with("busy.") && self.shared.spend(to) {
@@ -265,6 +267,10 @@ impl<'a> Session<'a> {
 }
 
 impl Shared {
+    fn note_refusal(&self, code: &str, words: &str, address: &str) {
+        self.log.note_refusal(code, words, self.clock.now().0, address);
+    }
+
     /// True the first time for an address.
     fn spend(&self, address: &str) -> bool {
         let mut spent = self.spent.lock();
