@@ -4,6 +4,7 @@ pub mod access;
 pub mod api;
 pub mod audience;
 pub mod channel;
+pub mod cli;
 pub mod config;
 pub mod coordination;
 pub mod delivery;

@@ -1,0 +1,103 @@
+//! `campanile admin key …`.
+
+use clap::Subcommand;
+
+use super::super::client::{Connection, Failure, timed};
+use super::super::{print, whoami};
+use super::LIST_MAX;
+use crate::api::v1;
+use crate::api::v1::create_key_request::Owner;
+
+/// What to do with keys.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Key {
+    /// Make one and show its token, this once
+    Create(Create),
+    /// List keys without their tokens
+    List {
+        /// Only those of this application
+        #[arg(long, value_name = "ID", default_value = "")]
+        application: String,
+        /// Only those of this person
+        #[arg(long, value_name = "ID", default_value = "")]
+        user: String,
+    },
+}
+
+/// A key to make.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Create {
+    /// The application it stands for
+    #[arg(long, value_name = "ID", required_unless_present = "user", conflicts_with = "user")]
+    application: Option<String>,
+    /// The person it stands for
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// publish, read, tags, issue-user-tokens, admin; may be repeated
+    #[arg(long = "scope", value_parser = parse_scope, default_values = ["publish", "read"])]
+    scopes: Vec<v1::KeyScope>,
+    /// A key that reaches nobody
+    #[arg(long)]
+    test: bool,
+}
+
+fn parse_scope(name: &str) -> Result<v1::KeyScope, String> {
+    let known = v1::KeyScope::from_str_name(&format!("KEY_SCOPE_{}", name.to_uppercase().replace('-', "_")));
+    known
+        .filter(|&scope| scope != v1::KeyScope::Unspecified)
+        .ok_or_else(|| "known are publish, read, tags, issue-user-tokens and admin".to_owned())
+}
+
+/// Carries out a command about keys.
+pub(super) async fn run(connection: &Connection, command: Key) -> Result<(), Failure> {
+    match command {
+        Key::Create(create) => make(connection, create).await,
+        Key::List { application, user } => list(connection, application, user).await,
+    }
+}
+
+async fn make(connection: &Connection, create: Create) -> Result<(), Failure> {
+    let owner = match (create.application, create.user) {
+        (Some(application), _) => Owner::ApplicationId(application),
+        (None, user) => Owner::UserId(user.unwrap_or_default()),
+    };
+    let mode = if create.test { v1::KeyMode::Test } else { v1::KeyMode::Live };
+    let request = v1::CreateKeyRequest {
+        owner: Some(owner),
+        mode: mode.into(),
+        scopes: create.scopes.into_iter().map(i32::from).collect(),
+        ..Default::default()
+    };
+    let mut client = connection.open().await?.access();
+    let answer = client.create_key(timed(request)).await?.into_inner();
+    if connection.json {
+        return print::json("CreateKeyResponse", &answer);
+    }
+    eprintln!("{}; its token is shown this once:", answer.key.unwrap_or_default().key_id);
+    println!("{}", answer.token);
+    Ok(())
+}
+
+async fn list(connection: &Connection, application_id: String, user_id: String) -> Result<(), Failure> {
+    let request = v1::ListKeysRequest { application_id, user_id, page_size: LIST_MAX, ..Default::default() };
+    let mut client = connection.open().await?.access();
+    let answer = client.list_keys(timed(request)).await?.into_inner();
+    if connection.json {
+        return print::json("ListKeysResponse", &answer);
+    }
+    let mut table = print::table(&["key", "of", "mode", "scopes", "begins with", "made", "revoked"]);
+    for entry in answer.keys {
+        let test = entry.mode == i32::from(v1::KeyMode::Test);
+        table.add_row([
+            entry.key_id,
+            whoami::describe(&entry.principal.unwrap_or_default()),
+            if test { "test" } else { "live" }.to_owned(),
+            whoami::scopes(&entry.scopes),
+            entry.prefix,
+            print::time(entry.created_at.as_ref()),
+            print::time(entry.revoked_at.as_ref()),
+        ]);
+    }
+    println!("{table}");
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! `campanile admin …`: departments, applications, keys and grants, as calls of the public interface.
+
+mod grant;
+mod key;
+
+use clap::Subcommand;
+
+use super::client::{Connection, Failure, timed};
+use super::print;
+use crate::api::v1;
+
+/// The most entries that a list shows.
+const LIST_MAX: i32 = 1_000;
+
+/// What to administer.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AdminCommand {
+    /// Departments: set, list
+    #[command(subcommand)]
+    Department(Department),
+    /// Connected applications: create, list
+    #[command(subcommand)]
+    Application(Application),
+    /// Keys of applications and persons: create, list
+    #[command(subcommand)]
+    Key(key::Key),
+    /// Rights to send: create, list
+    #[command(subcommand)]
+    Grant(grant::Grant),
+    /// End a key or a grant
+    #[command(subcommand)]
+    Revoke(Revoke),
+}
+
+/// What to do with departments.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Department {
+    /// Make or replace one
+    Set {
+        /// The institution's id
+        id: String,
+        /// Its name
+        #[arg(long)]
+        name: String,
+        /// The department above it; left out for a root
+        #[arg(long, default_value = "")]
+        parent: String,
+    },
+    /// List all
+    List,
+}
+
+/// What to do with applications.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Application {
+    /// Connect one
+    Create {
+        /// Its name
+        #[arg(long)]
+        title: String,
+        /// The department that owns it
+        #[arg(long, value_name = "ID")]
+        department: String,
+        /// Whom to ask about it
+        #[arg(long, default_value = "")]
+        contact: String,
+        /// Channel of messages that name none; may be repeated
+        #[arg(long = "channel", value_parser = print::parse_channel)]
+        channels: Vec<v1::Channel>,
+        /// Department for whose people it may issue inbox tokens; may be repeated
+        #[arg(long = "inbox-for", value_name = "ID")]
+        inbox_for: Vec<String>,
+    },
+    /// List all
+    List,
+}
+
+/// What to end.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Revoke {
+    /// The next call with it is refused
+    Key {
+        /// key_…
+        id: String,
+        /// For the record
+        #[arg(long, default_value = "")]
+        why: String,
+    },
+    /// Ends it at once
+    Grant {
+        /// grt_…
+        id: String,
+        /// For the record
+        #[arg(long, default_value = "")]
+        why: String,
+    },
+}
+
+/// Carries out one administrator's command.
+pub async fn run(connection: &Connection, command: AdminCommand) -> Result<(), Failure> {
+    match command {
+        AdminCommand::Department(command) => department(connection, command).await,
+        AdminCommand::Application(command) => application(connection, command).await,
+        AdminCommand::Key(command) => key::run(connection, command).await,
+        AdminCommand::Grant(command) => grant::run(connection, command).await,
+        AdminCommand::Revoke(command) => revoke(connection, command).await,
+    }
+}
+
+async fn department(connection: &Connection, command: Department) -> Result<(), Failure> {
+    let mut client = connection.open().await?.directory();
+    match command {
+        Department::Set { id, name, parent } => {
+            let department = v1::Department { department_id: id, parent_id: parent, name, ..Default::default() };
+            let request = v1::UpsertDepartmentRequest { department: Some(department) };
+            let answer = client.upsert_department(timed(request)).await?.into_inner();
+            if connection.json {
+                return print::json("UpsertDepartmentResponse", &answer);
+            }
+            let done = if answer.created { "made" } else { "replaced" };
+            println!("{} {done}.", answer.department.unwrap_or_default().department_id);
+        }
+        Department::List => {
+            let request = v1::ListDepartmentsRequest { recursive: true, page_size: LIST_MAX, ..Default::default() };
+            let answer = client.list_departments(timed(request)).await?.into_inner();
+            if connection.json {
+                return print::json("ListDepartmentsResponse", &answer);
+            }
+            let mut table = print::table(&["department", "name", "under", "level"]);
+            for entry in answer.departments {
+                table.add_row([entry.department_id, entry.name, entry.parent_id, entry.level.to_string()]);
+            }
+            println!("{table}");
+        }
+    }
+    Ok(())
+}
+
+async fn application(connection: &Connection, command: Application) -> Result<(), Failure> {
+    let mut client = connection.open().await?.access();
+    match command {
+        Application::Create { title, department, contact, channels, inbox_for } => {
+            let application = v1::Application {
+                title,
+                department_id: department,
+                contact,
+                default_channels: channels.into_iter().map(i32::from).collect(),
+                inbox_gateway_department_ids: inbox_for,
+                ..Default::default()
+            };
+            let request = v1::CreateApplicationRequest { application: Some(application) };
+            let answer = client.create_application(timed(request)).await?.into_inner();
+            if connection.json {
+                return print::json("CreateApplicationResponse", &answer);
+            }
+            println!("{}", answer.application.unwrap_or_default().application_id);
+        }
+        Application::List => {
+            let request = v1::ListApplicationsRequest { page_size: LIST_MAX, ..Default::default() };
+            let answer = client.list_applications(timed(request)).await?.into_inner();
+            if connection.json {
+                return print::json("ListApplicationsResponse", &answer);
+            }
+            let mut table = print::table(&["application", "title", "department", "made"]);
+            for entry in answer.applications {
+                let made = print::time(entry.created_at.as_ref());
+                table.add_row([entry.application_id, entry.title, entry.department_id, made]);
+            }
+            println!("{table}");
+        }
+    }
+    Ok(())
+}
+
+async fn revoke(connection: &Connection, command: Revoke) -> Result<(), Failure> {
+    let mut client = connection.open().await?.access();
+    match command {
+        Revoke::Key { id, why } => {
+            let request = v1::RevokeKeyRequest { key_id: id, why };
+            let answer = client.revoke_key(timed(request)).await?.into_inner();
+            if connection.json {
+                return print::json("RevokeKeyResponse", &answer);
+            }
+            println!("{} is revoked.", answer.key.unwrap_or_default().key_id);
+        }
+        Revoke::Grant { id, why } => {
+            let request = v1::RevokeGrantRequest { grant_id: id, why };
+            let answer = client.revoke_grant(timed(request)).await?.into_inner();
+            if connection.json {
+                return print::json("RevokeGrantResponse", &answer);
+            }
+            println!("{} is revoked.", answer.grant.unwrap_or_default().grant_id);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,289 @@
+//! The connection to a service: address, bearer token, and what a failed call becomes for a person.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt;
+
+use crate::api::v1::access_service_client::AccessServiceClient;
+use crate::api::v1::directory_service_client::DirectoryServiceClient;
+use crate::api::v1::inbox_service_client::InboxServiceClient;
+use crate::api::v1::publish_service_client::PublishServiceClient;
+use crate::api::v1::report_service_client::ReportServiceClient;
+
+/// Where the first start of a service leaves the administrator's token.
+pub const ADMIN_TOKEN_FILE: &str = "campanile-data/admin-token";
+/// How long one call may take, streams apart.
+const CALL_DEADLINE: Duration = Duration::from_secs(30);
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// The largest answer that is taken: a page of 1,000 people.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How every command reaches the service.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Connection {
+    /// Address of the service
+    #[arg(long, global = true, env = "CAMPANILE_URL", default_value = "http://127.0.0.1:7700")]
+    pub url: String,
+    /// Bearer token; administrators' commands fall back to ./campanile-data/admin-token
+    #[arg(long, global = true, env = "CAMPANILE_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Print answers as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+impl Connection {
+    /// Connects. Without a token the one in ./campanile-data/admin-token is used, if there is one, and stderr says so.
+    pub async fn open(&self) -> Result<Session, Failure> {
+        let token = match &self.token {
+            Some(token) => Some(token.clone()),
+            None => admin_token(),
+        };
+        let Some(token) = token else {
+            return Err(Failure::usage("no token: set CAMPANILE_TOKEN or give --token"));
+        };
+        Session::open(&self.url, &token).await
+    }
+}
+
+/// The administrator's token in the current folder's data directory.
+fn admin_token() -> Option<String> {
+    let path = PathBuf::from(ADMIN_TOKEN_FILE);
+    let token = std::fs::read_to_string(&path).ok()?;
+    eprintln!("Using the administrator's token in ./{}.", path.display());
+    Some(token.trim().to_owned())
+}
+
+/// An open connection that speaks for one token. Clones share the connection.
+#[derive(Clone)]
+pub struct Session {
+    channel: Channel,
+    bearer: Bearer,
+}
+
+/// Puts the token on every call.
+#[derive(Clone)]
+pub struct Bearer(MetadataValue<Ascii>);
+
+/// A channel that carries the token.
+pub type Carried = InterceptedService<Channel, Bearer>;
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("authorization", self.0.clone());
+        Ok(request)
+    }
+}
+
+impl Session {
+    /// Connects to an address such as `http://127.0.0.1:7700`.
+    pub async fn open(url: &str, token: &str) -> Result<Session, Failure> {
+        let endpoint = Endpoint::from_shared(url.to_owned())
+            .map_err(|_| Failure::usage(format!("{url:?} is not an address such as http://127.0.0.1:7700")))?;
+        let endpoint = endpoint.connect_timeout(CONNECT_DEADLINE).tcp_nodelay(true);
+        let channel = endpoint.connect().await.map_err(|_| Failure::unreachable(url))?;
+        Ok(Session { channel, bearer: Bearer::new(token)? })
+    }
+
+    /// The same connection for another token.
+    pub fn with_token(&self, token: &str) -> Result<Session, Failure> {
+        Ok(Session { channel: self.channel.clone(), bearer: Bearer::new(token)? })
+    }
+
+    fn carried(&self) -> Carried {
+        InterceptedService::new(self.channel.clone(), self.bearer.clone())
+    }
+
+    /// The client of PublishService.
+    #[must_use]
+    pub fn publish(&self) -> PublishServiceClient<Carried> {
+        PublishServiceClient::new(self.carried()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// The client of AccessService.
+    #[must_use]
+    pub fn access(&self) -> AccessServiceClient<Carried> {
+        AccessServiceClient::new(self.carried()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// The client of DirectoryService.
+    #[must_use]
+    pub fn directory(&self) -> DirectoryServiceClient<Carried> {
+        DirectoryServiceClient::new(self.carried()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// The client of InboxService.
+    #[must_use]
+    pub fn inbox(&self) -> InboxServiceClient<Carried> {
+        InboxServiceClient::new(self.carried()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// The client of ReportService.
+    #[must_use]
+    pub fn report(&self) -> ReportServiceClient<Carried> {
+        ReportServiceClient::new(self.carried()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+}
+
+impl Bearer {
+    fn new(token: &str) -> Result<Bearer, Failure> {
+        let value = format!("Bearer {}", token.trim()).parse();
+        let mut value: MetadataValue<Ascii> =
+            value.map_err(|_| Failure::usage("the token holds characters that no token has"))?;
+        value.set_sensitive(true);
+        Ok(Bearer(value))
+    }
+}
+
+/// A request with the deadline that ordinary calls have.
+pub fn timed<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(CALL_DEADLINE);
+    request
+}
+
+/// How a command ends when it does not succeed; the number is the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// The service refused.
+    Refused = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// Trying again may help.
+    TryAgain = 3,
+    /// The token may not do this.
+    NotPermitted = 4,
+}
+
+/// Why a command did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// The stable reason of the service; empty when the fault is on this side.
+    pub reason: String,
+    /// What is wrong and what to do.
+    pub message: String,
+    /// The field at fault; empty for none.
+    pub field: String,
+    /// Facts that belong to the reason.
+    pub metadata: Vec<(String, String)>,
+}
+
+impl Failure {
+    /// A wrong command line.
+    #[must_use]
+    pub fn usage(message: impl Into<String>) -> Failure {
+        Failure::plain(Exit::Usage, message)
+    }
+
+    /// Something that did not work out, without a reason of the service.
+    #[must_use]
+    pub fn refused(message: impl Into<String>) -> Failure {
+        Failure::plain(Exit::Refused, message)
+    }
+
+    fn unreachable(url: &str) -> Failure {
+        let message = format!("no service answers at {url}; start one with `campanile serve`, or set CAMPANILE_URL");
+        Failure::plain(Exit::TryAgain, message)
+    }
+
+    fn plain(exit: Exit, message: impl Into<String>) -> Failure {
+        Failure { exit, reason: String::new(), message: message.into(), field: String::new(), metadata: Vec::new() }
+    }
+
+    /// The lines for stderr.
+    #[must_use]
+    pub fn lines(&self) -> String {
+        let mut text = match self.reason.is_empty() {
+            true => format!("error: {}", self.message),
+            false => format!("refused ({}): {}", self.reason, self.message),
+        };
+        if !self.field.is_empty() {
+            text.push_str(&format!("\n  field: {}", self.field));
+        }
+        for (key, value) in &self.metadata {
+            text.push_str(&format!("\n  {key}: {value}"));
+        }
+        if self.exit == Exit::TryAgain {
+            text.push_str("\n  Trying again is safe; a publish with the same --key is never sent twice.");
+        }
+        text
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.lines())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Failure {
+        let exit = exit_of(status.code());
+        let mut failure = Failure::plain(exit, status.message());
+        if let Some(info) = status.get_details_error_info() {
+            failure.reason = info.reason;
+            failure.metadata = info.metadata.into_iter().collect();
+            failure.metadata.sort();
+        } else if failure.message.is_empty() || status.code() == Code::Unknown {
+            failure.message = format!("the call failed: {:?} {}", status.code(), status.message());
+        }
+        if let Some(violation) =
+            status.get_details_bad_request().and_then(|bad| bad.field_violations.into_iter().next())
+        {
+            failure.field = violation.field;
+        }
+        failure
+    }
+}
+
+/// The exit code for a gRPC status.
+#[must_use]
+pub fn exit_of(code: Code) -> Exit {
+    match code {
+        Code::Unavailable | Code::DeadlineExceeded | Code::Aborted | Code::ResourceExhausted => Exit::TryAgain,
+        Code::PermissionDenied | Code::Unauthenticated => Exit::NotPermitted,
+        _ => Exit::Refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::ErrorDetails;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_keeps_reason_field_and_facts() {
+        let mut details = ErrorDetails::with_error_info(
+            "UNKNOWN_TAG",
+            "campanile",
+            [("nearest".to_owned(), "grade:2021".to_owned())],
+        );
+        details.add_bad_request_violation("audience.expression", "unknown");
+        let status = Status::with_error_details(Code::FailedPrecondition, "There is no tag grade:2012.", details);
+        let failure = Failure::from(status);
+        assert_eq!((failure.exit, failure.reason.as_str()), (Exit::Refused, "UNKNOWN_TAG"));
+        assert_eq!(
+            failure.lines(),
+            "refused (UNKNOWN_TAG): There is no tag grade:2012.\n  field: audience.expression\n  nearest: grade:2021"
+        );
+    }
+
+    #[test]
+    fn codes_become_exit_codes() {
+        assert_eq!(exit_of(Code::Unavailable), Exit::TryAgain);
+        assert_eq!(exit_of(Code::Unauthenticated), Exit::NotPermitted);
+        assert_eq!(exit_of(Code::AlreadyExists), Exit::Refused);
+    }
+}

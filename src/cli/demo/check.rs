@@ -1,0 +1,100 @@
+//! The checker. It reads the providers' own logs, and asks the service over gRPC what became of everybody. It never
+//! looks into the store.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use parking_lot::Mutex;
+
+use super::super::client::{Failure, Session, timed};
+use super::super::watch;
+use super::books::{Books, Wrong};
+use super::campus::Campus;
+use super::day::Day;
+use super::plan::Kind;
+use crate::api::v1::{self, Channel};
+
+/// Messages whose recipients are listed at a time.
+const AT_ONCE: usize = 8;
+/// Entries of one page.
+const PAGE: i32 = 1_000;
+
+/// Fills the books of a day from the logs in a folder and from the service.
+pub async fn check<'a>(
+    admin: &Session,
+    day: &'a Day<'_>,
+    campus: &'a Campus,
+    folder: &Path,
+) -> Result<Books<'a>, Failure> {
+    let mut books = Books::open(campus, &day.published);
+    books.read_log(Channel::Email, &folder.join("smtp.log"))?;
+    books.read_log(Channel::Wechat, &folder.join("wecom.log"))?;
+    books.read_refusals(Channel::Email, &folder.join("smtp.log"));
+    books.read_refusals(Channel::Wechat, &folder.join("wecom.log"));
+    let bar = watch::bar("checking the books");
+    bar.set_length(day.published.len() as u64);
+    let shared = Mutex::new(books);
+    let list = |message: usize| {
+        let (shared, bar) = (&shared, &bar);
+        async move {
+            recipients(day, shared, message).await?;
+            bar.inc(1);
+            Ok::<_, Failure>(())
+        }
+    };
+    stream::iter(0..day.published.len()).map(list).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    bar.finish_and_clear();
+    let mut books = shared.into_inner();
+    books.close();
+    strangers(admin, &mut books).await?;
+    Ok(books)
+}
+
+async fn recipients(day: &Day<'_>, books: &Mutex<Books<'_>>, message: usize) -> Result<(), Failure> {
+    let published = &day.published[message];
+    let mut client = day.reader(published).publish();
+    let mut request =
+        v1::ListRecipientsRequest { message_id: published.message_id.clone(), page_size: PAGE, ..Default::default() };
+    loop {
+        let page = client.list_recipients(timed(request.clone())).await?.into_inner();
+        books.lock().enter(message, &page.recipients);
+        if page.next_page_token.is_empty() {
+            return Ok(());
+        }
+        request.page_token = page.next_page_token;
+    }
+}
+
+/// The service must know every message of the day and no other.
+async fn strangers(admin: &Session, books: &mut Books<'_>) -> Result<(), Failure> {
+    let created = created_at(admin).await?;
+    for one in books.published() {
+        if one.plan.kind != Kind::Test && !created.contains_key(&one.message_id) {
+            books.fault(Wrong::Missing, format!("message {} was accepted and is not listed", one.message_id));
+        }
+    }
+    for id in created.keys() {
+        if books.with_id(id).is_none() {
+            books.fault(Wrong::Duplicated, format!("message {id} is listed and nobody published it"));
+        }
+    }
+    Ok(())
+}
+
+/// When the service accepted each message, in milliseconds since 1970.
+pub async fn created_at(admin: &Session) -> Result<HashMap<String, i64>, Failure> {
+    let mut request = v1::ListMessagesRequest { page_size: PAGE, ..Default::default() };
+    let mut found = HashMap::new();
+    loop {
+        let page = admin.publish().list_messages(timed(request.clone())).await?.into_inner();
+        for message in page.messages {
+            let at = message.created_at.unwrap_or_default();
+            found.insert(message.message_id, at.seconds * 1_000 + i64::from(at.nanos) / 1_000_000);
+        }
+        if page.next_page_token.is_empty() {
+            return Ok(found);
+        }
+        request.page_token = page.next_page_token;
+    }
+}

@@ -1,0 +1,91 @@
+//! The command line. Every command but `serve` is an ordinary client of the gRPC interface.
+
+mod admin;
+mod client;
+mod demo;
+mod import;
+mod print;
+mod publish;
+mod report;
+mod standin;
+mod watch;
+mod whoami;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use client::{Connection, Failure};
+
+/// Campanile, a unified message push service
+#[derive(Debug, Parser)]
+#[command(name = "campanile", version)]
+pub struct Cli {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show a whole campus at work on this machine, and check the books
+    Demo(demo::DemoArgs),
+    /// Whom the token stands for and what it may do
+    Whoami,
+    /// Publish a message
+    Publish(Box<publish::PublishArgs>),
+    /// Tell whom an audience expression names; sends nothing
+    Preview(publish::PreviewArgs),
+    /// Follow a message until it is final
+    Watch {
+        /// msg_…
+        message: String,
+    },
+    /// Stop whatever of a message has not been handed over
+    Cancel {
+        /// msg_…
+        message: String,
+        /// For the record
+        #[arg(long, default_value = "")]
+        why: String,
+    },
+    /// Add up deliveries
+    Report(report::ReportArgs),
+    /// Import people from a CSV file
+    Import(import::ImportArgs),
+    /// Departments, applications, keys and grants
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
+    /// Stand-ins for providers, for tests
+    #[command(subcommand)]
+    Standin(standin::StandinCommand),
+}
+
+/// Carries out the command line.
+pub async fn run(cli: Cli) -> ExitCode {
+    let done = carry_out(cli).await;
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{}", failure.lines());
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+async fn carry_out(cli: Cli) -> Result<(), Failure> {
+    let connection = &cli.connection;
+    match cli.command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Whoami => whoami::run(connection).await,
+        Command::Publish(args) => publish::publish(connection, *args).await,
+        Command::Preview(args) => publish::preview(connection, args).await,
+        Command::Watch { message } => watch::run(connection, message).await,
+        Command::Cancel { message, why } => publish::cancel(connection, message, why).await,
+        Command::Report(args) => report::run(connection, args).await,
+        Command::Import(args) => import::run(connection, args).await,
+        Command::Admin(command) => admin::run(connection, command).await,
+        Command::Standin(command) => standin::run(command).await,
+    }
+}

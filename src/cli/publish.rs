@@ -1,0 +1,293 @@
+//! `campanile publish`, `preview` and `cancel`.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::PathBuf;
+
+use jiff::civil::DateTime;
+use rand::Rng;
+
+use super::client::{Connection, Failure, Session, timed};
+use super::print;
+use crate::api::v1;
+use crate::api::v1::audience::Target;
+
+/// Above this many recipients the number itself is asked for.
+const ASK_NUMBER_ABOVE: i32 = 50;
+
+/// Whom a message is for.
+#[derive(Clone, Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct To {
+    /// Audience expression, such as 'grade:2021 AND department:cs'
+    #[arg(long = "to", value_name = "EXPR")]
+    expression: Option<String>,
+    /// A user's id; may be repeated
+    #[arg(long = "user", value_name = "ID")]
+    users: Vec<String>,
+}
+
+/// What to publish.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PublishArgs {
+    #[command(flatten)]
+    to: To,
+    /// Title: one line of 1 to 200 characters
+    #[arg(long)]
+    title: String,
+    /// Body in Markdown
+    #[arg(long, conflicts_with = "body_file")]
+    body: Option<String>,
+    /// File with the body; - reads standard input
+    #[arg(long, value_name = "FILE")]
+    body_file: Option<PathBuf>,
+    /// An https address to read on
+    #[arg(long, value_name = "URL", default_value = "")]
+    link: String,
+    #[command(flatten)]
+    how: How,
+    /// When to send, campus time: '2026-09-01 08:00'; or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// How many recipients are expected; nothing is sent if it is off by more than a tenth
+    #[arg(long, value_name = "N")]
+    expect: Option<i32>,
+    /// Idempotency key; made and printed when left out
+    #[arg(long)]
+    key: Option<String>,
+    /// Check everything, store and send nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+/// On which channels, how urgent, for whom.
+#[derive(Clone, Debug, clap::Args)]
+pub struct How {
+    /// email, wechat, app …; may be repeated; default: the application's
+    #[arg(long = "channel", value_name = "CHANNEL", value_parser = print::parse_channel)]
+    channels: Vec<v1::Channel>,
+    /// emergency, transactional, notice or bulk
+    #[arg(long, value_name = "CLASS", value_parser = print::parse_class, default_value = "notice")]
+    class: v1::MessageClass,
+    /// The department that speaks; default: the application's
+    #[arg(long, value_name = "ID", default_value = "")]
+    department: String,
+    /// The person on whose behalf it is sent
+    #[arg(long, value_name = "ID", default_value = "")]
+    sender: String,
+}
+
+/// Whom to ask about.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PreviewArgs {
+    /// Audience expression, such as 'grade:2021 AND department:cs'
+    expression: String,
+    #[command(flatten)]
+    how: How,
+    /// How many people to show as a sample, 0 to 20
+    #[arg(long, default_value_t = 0)]
+    sample: i32,
+}
+
+/// Publishes a message.
+pub async fn publish(connection: &Connection, args: PublishArgs) -> Result<(), Failure> {
+    let request = request(&args)?;
+    let session = connection.open().await?;
+    if !args.yes && !args.dry_run && std::io::stdin().is_terminal() {
+        confirm(&session, &request, &args.how).await?;
+    }
+    if args.key.is_none() {
+        eprintln!(
+            "Idempotency key: {} (repeat with --key to be sure that nothing is sent twice)",
+            request.idempotency_key
+        );
+    }
+    let answer = session.publish().publish(timed(request)).await?.into_inner();
+    if connection.json {
+        return print::json("PublishResponse", &answer);
+    }
+    show(&answer);
+    Ok(())
+}
+
+fn show(answer: &v1::PublishResponse) {
+    match (answer.message_id.is_empty(), answer.duplicate) {
+        (true, _) => {
+            println!("Would reach {} people; nothing was stored or sent.", print::number(answer.recipient_count))
+        }
+        (false, true) => {
+            println!("{} was published before with this key; it is {}.", answer.message_id, print::state(answer.state))
+        }
+        (false, false) => println!(
+            "{} to {} people is {}.{}",
+            answer.message_id,
+            print::number(answer.recipient_count),
+            print::state(answer.state),
+            if answer.test { " (test: reaches nobody)" } else { "" },
+        ),
+    }
+    if !answer.channels.is_empty() {
+        println!("{}", print::plans(&answer.channels));
+    }
+    for id in &answer.unknown_user_ids {
+        println!("left out, unknown: {id}");
+    }
+    for warning in &answer.warnings {
+        println!("note ({}): {}", warning.reason, warning.text);
+    }
+}
+
+fn request(args: &PublishArgs) -> Result<v1::PublishRequest, Failure> {
+    let target = match &args.to.expression {
+        Some(expression) => Target::Expression(expression.clone()),
+        None => Target::Users(v1::UserList { user_ids: args.to.users.clone(), ..Default::default() }),
+    };
+    let inline =
+        v1::Inline { title: args.title.clone(), body: body(args)?, link: args.link.clone(), ..Default::default() };
+    let source = Some(v1::content::Source::Inline(inline));
+    Ok(v1::PublishRequest {
+        idempotency_key: args.key.clone().unwrap_or_else(made_key),
+        audience: Some(v1::Audience { target: Some(target) }),
+        content: Some(v1::Content { source, ..Default::default() }),
+        message_class: args.how.class.into(),
+        channels: args.how.channels.iter().map(|&channel| channel.into()).collect(),
+        department_id: args.how.department.clone(),
+        sender_user_id: args.how.sender.clone(),
+        send_at: args.at.as_deref().map(parse_time).transpose()?,
+        expected_recipients: args.expect,
+        validate_only: args.dry_run,
+        ..Default::default()
+    })
+}
+
+fn made_key() -> String {
+    format!("cli-{:016x}", rand::rng().random::<u64>())
+}
+
+fn body(args: &PublishArgs) -> Result<String, Failure> {
+    let Some(path) = &args.body_file else { return Ok(args.body.clone().unwrap_or_default()) };
+    let text = match path.as_os_str() == "-" {
+        true => std::io::read_to_string(std::io::stdin()),
+        false => std::fs::read_to_string(path),
+    };
+    text.map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))
+}
+
+/// A time as `2026-09-01 08:00` on campus or in RFC 3339.
+fn parse_time(text: &str) -> Result<prost_types::Timestamp, Failure> {
+    let wrong = || Failure::usage(format!("{text:?} is not a time such as '2026-09-01 08:00' or 2026-09-01T00:00:00Z"));
+    let instant = match text.parse::<jiff::Timestamp>() {
+        Ok(instant) => instant,
+        Err(_) => {
+            let civil: DateTime = text.parse().map_err(|_| wrong())?;
+            let zoned = civil.to_zoned_datetime(print::campus_zone()).map_err(|_| wrong())?;
+            eprintln!("To be sent at {}.", zoned.strftime("%A, %-d %B %Y, %H:%M:%S %Z"));
+            zoned.timestamp()
+        }
+    };
+    Ok(prost_types::Timestamp { seconds: instant.as_second(), nanos: instant.subsec_nanosecond() })
+}
+
+/// Shows whom the message would reach and asks whether to go on.
+async fn confirm(session: &Session, request: &v1::PublishRequest, how: &How) -> Result<(), Failure> {
+    let preview = preview_request(request.audience.clone(), how, 0);
+    let answer = session.publish().preview_audience(timed(preview)).await?.into_inner();
+    show_preview(&answer);
+    let count = answer.recipient_count;
+    let wanted = if count > ASK_NUMBER_ABOVE { count.to_string() } else { "yes".to_owned() };
+    eprint!("{:?} as {}. Type {wanted} to send it: ", title(request), print::class(request.message_class));
+    std::io::stderr().flush().ok();
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).ok();
+    let typed = line.trim().replace(',', "");
+    if typed == wanted || (wanted == "yes" && typed == "y") {
+        return Ok(());
+    }
+    Err(Failure::refused("not sent: the answer was another one"))
+}
+
+fn title(request: &v1::PublishRequest) -> &str {
+    match request.content.as_ref().and_then(|content| content.source.as_ref()) {
+        Some(v1::content::Source::Inline(inline)) => &inline.title,
+        _ => "",
+    }
+}
+
+fn preview_request(audience: Option<v1::Audience>, how: &How, sample_size: i32) -> v1::PreviewAudienceRequest {
+    v1::PreviewAudienceRequest {
+        audience,
+        channels: how.channels.iter().map(|&channel| channel.into()).collect(),
+        message_class: how.class.into(),
+        department_id: how.department.clone(),
+        sender_user_id: how.sender.clone(),
+        sample_size,
+        ..Default::default()
+    }
+}
+
+/// Tells whom an expression names, and sends nothing.
+pub async fn preview(connection: &Connection, args: PreviewArgs) -> Result<(), Failure> {
+    let session = connection.open().await?;
+    let audience = v1::Audience { target: Some(Target::Expression(args.expression.clone())) };
+    let request = preview_request(Some(audience), &args.how, args.sample);
+    let answer = session.publish().preview_audience(timed(request)).await?.into_inner();
+    if connection.json {
+        return print::json("PreviewAudienceResponse", &answer);
+    }
+    show_preview(&answer);
+    for person in &answer.sample {
+        println!("  {} {} {}", person.user_id, person.display_name, person.department_id);
+    }
+    Ok(())
+}
+
+fn show_preview(answer: &v1::PreviewAudienceResponse) {
+    let count = if answer.under_five { "< 5".to_owned() } else { print::number(answer.recipient_count) };
+    println!("{count} people: {}", answer.in_words);
+    for clause in &answer.clauses {
+        let count = if clause.under_five { "< 5".to_owned() } else { print::number(clause.count) };
+        println!("  {} — {count}", clause.clause);
+    }
+    if !answer.channels.is_empty() {
+        println!("{}", print::plans(&answer.channels));
+    }
+    match answer.allowed {
+        true => println!("Allowed by {}.", answer.grant_id),
+        false => println!("Not allowed: {} people are outside your grants.", print::number(answer.outside)),
+    }
+}
+
+/// Stops whatever of a message has not been handed over.
+pub async fn cancel(connection: &Connection, message_id: String, why: String) -> Result<(), Failure> {
+    let session = connection.open().await?;
+    let request = timed(v1::CancelMessageRequest { message_id, why });
+    let answer = session.publish().cancel_message(request).await?.into_inner();
+    if connection.json {
+        return print::json("CancelMessageResponse", &answer);
+    }
+    println!(
+        "{}: {} were sent, {} stopped, {} still in a provider's hands.",
+        print::state(answer.state),
+        print::number(answer.sent),
+        print::number(answer.stopped),
+        print::number(answer.open)
+    );
+    if !answer.is_final {
+        println!("Nothing more starts from 5 seconds after this answer.");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_campus_time_is_read_in_its_zone() {
+        assert_eq!(parse_time("2026-09-01 08:00").unwrap().seconds, 1_788_220_800);
+        assert_eq!(parse_time("2026-09-01T00:00:00Z").unwrap().seconds, 1_788_220_800);
+        assert!(parse_time("tomorrow").is_err());
+    }
+}
