@@ -1,6 +1,7 @@
 //! What a draft comes to, from memory alone: whom it names, how it would travel, and whether the caller may.
 //! The commit verifies afterwards that the memory was right.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::domain::access::{Application, Mode, Principal};
 use crate::domain::audience::{Audience, UnknownUsers};
 use crate::domain::channel::Channel;
 use crate::domain::class::Class;
-use crate::domain::directory::SIMULATED;
+use crate::domain::directory::{FIRST_ORDINAL, SIMULATED};
 use crate::domain::id::{GrantId, MessageId};
 use crate::domain::message::{Draft, MessageState};
 use crate::domain::refusal::{Reason, Refusal};
@@ -166,7 +167,10 @@ impl Parts {
         survey: &Survey,
         used: &UsedToday,
     ) -> Result<Authorised, Refusal> {
-        let people = &survey.people - simulated();
+        let people = match survey.people.min() {
+            Some(first) if first < FIRST_ORDINAL => Cow::Owned(&survey.people - simulated()),
+            _ => Cow::Borrowed(&survey.people),
+        };
         self.policy.decide(&Request {
             principal: caller.principal,
             sender: survey.sender,

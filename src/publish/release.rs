@@ -78,11 +78,18 @@ impl Releaser {
         loop {
             let due = self.parts.store.messages.due(self.parts.clock.now(), DUE_MAX).await?;
             let last_look = due.len() < DUE_MAX;
+            let mut failure = None;
             for id in due {
-                self.release(id).await?;
+                // One message that cannot be released must not hold up those behind it.
+                if let Err(error) = self.release(id).await {
+                    tracing::warn!(message = %id, %error, "a scheduled message could not be released");
+                    failure = Some(error);
+                }
             }
-            if last_look {
-                return Ok(());
+            match failure {
+                Some(error) => return Err(error),
+                None if last_look => return Ok(()),
+                None => {}
             }
         }
     }
@@ -144,11 +151,15 @@ impl Releaser {
     async fn cut_some(&self) -> Result<bool, Error> {
         let legs = self.parts.store.messages.cutting(LEGS_MAX).await?;
         let mut more = legs.len() == LEGS_MAX;
+        let mut failure = None;
         for leg in legs {
-            more |= self.parts.store.messages.cut(leg, BATCHES_MAX, self.parts.clock.now()).await?;
+            match self.parts.store.messages.cut(leg, BATCHES_MAX, self.parts.clock.now()).await {
+                Ok(uncut) => more |= uncut,
+                Err(error) => failure = Some(error),
+            }
             self.handover.delivery.wake();
         }
-        Ok(more)
+        failure.map_or(Ok(more), Err)
     }
 }
 
