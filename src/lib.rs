@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod coordination;
 pub mod delivery;
+pub mod directory;
 pub mod domain;
 pub mod inbox;
 pub mod publish;

@@ -7,6 +7,7 @@ use crate::access::Caller;
 use crate::access::token::invalid;
 use crate::access::user_token::UserToken;
 use crate::domain::access::{KeyScope, Mode, Principal};
+use crate::domain::directory::{FIRST_ORDINAL, is_external_id};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::time::At;
 
@@ -55,7 +56,10 @@ impl Inboxes {
             return Err(Refusal::new(Reason::ScopeMissing, advice).with("scope", KeyScope::IssueUserTokens.name()));
         }
         let span = validity(valid_for)?;
-        let ordinal = self.parts.index.snapshot().users().ordinal(user_id).ok_or_else(|| unknown_user(user_id))?;
+        // Simulated users have inboxes for test keys only, the administrator has none.
+        let has_inbox = |ordinal: &u32| *ordinal >= FIRST_ORDINAL || caller.mode() == Mode::Test;
+        let ordinal = self.parts.index.snapshot().users().ordinal(user_id).filter(has_inbox);
+        let ordinal = ordinal.ok_or_else(|| unknown_user(user_id))?;
         let expire_at = self.parts.clock.now().plus(span);
         let token = UserToken { ordinal, mode: caller.mode(), token_epoch: TOKEN_EPOCH, expire_at };
         Ok(Issued { token: token.sign(&self.parts.seal), expire_at })
@@ -91,5 +95,5 @@ fn unknown_user(user_id: &str) -> Refusal {
     let message = "There is no such user. Correct the id, or enter the user into the directory first.";
     let refusal = Refusal::new(Reason::UnknownUser, message).field("user_id").with("count", 1);
     // What is no id at all is not repeated.
-    if crate::domain::directory::is_external_id(user_id) { refusal.with("user_ids", user_id) } else { refusal }
+    if is_external_id(user_id) { refusal.with("user_ids", user_id) } else { refusal }
 }

@@ -1,0 +1,88 @@
+//! What a row of the directory may say, as far as the row alone tells.
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::domain::directory::{UserDraft, is_external_id, is_tag_name};
+use crate::domain::line;
+use crate::domain::refusal::{Reason, Refusal};
+
+/// The most departments of one user.
+const DEPARTMENTS_MAX: usize = 64;
+/// The most addresses of one user.
+const ADDRESSES_MAX: usize = 32;
+/// The most static tags of one row.
+const TAGS_MAX: usize = 256;
+/// The locale of a user who has none.
+const LOCALE_DEFAULT: &str = "zh-CN";
+
+/// The institution's id in a field.
+pub(super) fn external_id(field: &str, id: &str) -> Result<(), Refusal> {
+    if is_external_id(id) {
+        return Ok(());
+    }
+    let (reason, message) = match id {
+        "" => (Reason::FieldRequired, format!("Give {field} an id.")),
+        _ => (Reason::FieldInvalid, format!("{field} is 1 to 64 of the characters A-Z a-z 0-9 . _ -; correct it.")),
+    };
+    Err(Refusal::new(reason, message).field(field))
+}
+
+/// The name of a tag in the form in which it is kept.
+pub(super) fn tag_name(field: &str, name: &str) -> Result<String, Refusal> {
+    let name: String = name.nfc().collect();
+    if is_tag_name(&name) {
+        return Ok(name);
+    }
+    let message = format!(
+        "{field} is a tag: key:value or a plain word of letters, digits and . _ -, at most 64 characters, and no \
+         reserved or full-width word. Choose another name."
+    );
+    Err(Refusal::new(Reason::FieldInvalid, message).field(field))
+}
+
+/// A user's row, put into the form in which it is kept.
+pub(super) fn user(mut draft: UserDraft) -> Result<UserDraft, Refusal> {
+    external_id("user.user_id", &draft.external_id)?;
+    line::name("user.name", &draft.name)?;
+    if draft.locale.is_empty() {
+        LOCALE_DEFAULT.clone_into(&mut draft.locale);
+    }
+    if !is_locale(&draft.locale) {
+        let message = "user.locale is a language tag such as zh-CN; correct it or leave it out.";
+        return Err(Refusal::new(Reason::FieldInvalid, message).field("user.locale"));
+    }
+    if let Some(primary) = &draft.primary_department {
+        external_id("user.primary_department_id", primary)?;
+    }
+    at_most("user.department_ids", draft.departments.len(), DEPARTMENTS_MAX)?;
+    for (place, id) in draft.departments.iter().enumerate() {
+        external_id(&format!("user.department_ids[{place}]"), id)?;
+    }
+    at_most("user.addresses", draft.addresses.len(), ADDRESSES_MAX)?;
+    for (place, address) in draft.addresses.iter().enumerate() {
+        // A vendor's word for everybody is nobody's address, on whatever channel.
+        if !address.channel.accepts_address(&address.value) || address.value.to_ascii_lowercase().starts_with("@all") {
+            let message = format!("This is no address on the channel {}; correct it or leave it out.", address.channel);
+            return Err(Refusal::new(Reason::FieldInvalid, message).field(format!("user.addresses[{place}].value")));
+        }
+    }
+    at_most("user.tags", draft.tags.len(), TAGS_MAX)?;
+    for (place, tag) in draft.tags.iter_mut().enumerate() {
+        *tag = tag_name(&format!("user.tags[{place}]"), tag)?;
+    }
+    Ok(draft)
+}
+
+/// A list's length.
+pub(super) fn at_most(field: &str, actual: usize, limit: usize) -> Result<(), Refusal> {
+    if actual <= limit {
+        return Ok(());
+    }
+    let message = format!("{field} has {actual} entries; at most {limit} are taken.");
+    Err(Refusal::new(Reason::FieldInvalid, message).field(field).with("limit", limit).with("actual", actual))
+}
+
+fn is_locale(text: &str) -> bool {
+    text.len() <= 35
+        && text.split('-').all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
+}

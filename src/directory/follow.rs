@@ -1,0 +1,147 @@
+//! Keeps a node's memory true: follows the change feed into the index, the keyring, the grants and the
+//! applications.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::access::{Applications, Grants, Keyring, Seal};
+use crate::audience::Index;
+use crate::domain::change::{Change, ChangeKind};
+use crate::domain::refusal::{Reason, Refusal};
+use crate::runtime::tasks::Tasks;
+use crate::store::{self, Store};
+
+/// How often the feed is looked at without a hint.
+const POLL: Duration = Duration::from_secs(1);
+/// Changes that are read at once.
+const PAGE: usize = 1_000;
+/// How long a write waits until this node has it.
+const CATCH_UP: Duration = Duration::from_secs(5);
+
+/// What a node knows of the directory and of rights.
+#[derive(Clone)]
+pub struct Memory {
+    /// Users, departments, tags.
+    pub index: Arc<Index>,
+    /// API keys.
+    pub keyring: Arc<Keyring>,
+    /// Rights to send.
+    pub grants: Arc<Grants>,
+    /// Connected systems.
+    pub applications: Arc<Applications>,
+    /// The installation's own secret.
+    pub seal: Arc<Seal>,
+}
+
+impl Memory {
+    /// Reads everything.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn load(store: &Store) -> Result<Memory, Refusal> {
+        // The directory first: rights are then at least as new as its change number says.
+        let directory = store.directory.load().await?;
+        let access = store.access.load().await?;
+        let seal = Arc::new(Seal::new(&access.secret));
+        Ok(Memory {
+            index: Arc::new(Index::new(directory)),
+            keyring: Arc::new(Keyring::new(Arc::clone(&seal), access.keys)),
+            grants: Arc::new(Grants::new(access.grants)),
+            applications: Arc::new(Applications::new(access.applications)),
+            seal,
+        })
+    }
+}
+
+/// Follows the change feed; cheap to clone.
+#[derive(Clone)]
+pub struct Follower {
+    store: Store,
+    memory: Memory,
+    behind: Arc<Notify>,
+}
+
+impl Follower {
+    /// Starts following. Whoever notifies `behind` says that there may be something new.
+    #[must_use]
+    pub fn start(store: Store, memory: Memory, behind: Arc<Notify>, tasks: &Tasks) -> Follower {
+        let follower = Follower { store, memory, behind };
+        let (following, stop) = (follower.clone(), tasks.stop_token());
+        tasks.spawn(async move {
+            // Rights end on this node only as long as it follows, so that goes on until the very end.
+            tokio::select! {
+                () = following.follow() => {}
+                () = stop.cancelled() => {}
+            }
+        });
+        follower
+    }
+
+    /// Waits until this node has a change.
+    ///
+    /// # Errors
+    /// `STORE_UNAVAILABLE` if that takes longer than five seconds; the change itself stands.
+    pub async fn catch_up(&self, seq: i64) -> Result<(), Refusal> {
+        if self.memory.index.seq() >= seq {
+            return Ok(());
+        }
+        self.behind.notify_one();
+        tokio::time::timeout(CATCH_UP, self.memory.index.wait_for(seq)).await.map_err(|_| late())
+    }
+
+    async fn follow(&self) {
+        loop {
+            match self.pull().await {
+                Ok(true) => continue,
+                Ok(false) => {}
+                // The next look tries again; meanwhile commits verify what memory may have missed.
+                Err(error) => tracing::warn!(%error, "the change feed could not be read"),
+            }
+            tokio::select! {
+                () = self.behind.notified() => {}
+                () = tokio::time::sleep(POLL) => {}
+            }
+        }
+    }
+
+    /// Takes over one page of changes. Returns whether there may be more.
+    async fn pull(&self) -> store::Result<bool> {
+        let changes = self.store.directory.changes_after(self.memory.index.seq(), PAGE).await?;
+        // Rights first: who waits for the index to have a change then has its rights too.
+        for change in &changes {
+            self.take_rights(change).await?;
+        }
+        self.memory.index.apply(&changes);
+        Ok(changes.len() == PAGE)
+    }
+
+    async fn take_rights(&self, change: &Change) -> store::Result<()> {
+        let access = &self.store.access;
+        match change.what {
+            ChangeKind::Key { id } => {
+                if let Some(key) = access.key(id).await? {
+                    self.memory.keyring.put(key);
+                }
+            }
+            ChangeKind::Grant { id } => {
+                if let Some(grant) = access.grant(id).await? {
+                    self.memory.grants.put(grant);
+                }
+            }
+            ChangeKind::Application { id } => {
+                if let Some(application) = access.application(id).await? {
+                    self.memory.applications.put(application);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn late() -> Refusal {
+    let message = "The change is stored, and this node has not taken it over yet. Repeat the call to see it.";
+    Refusal::new(Reason::StoreUnavailable, message).after(Duration::from_secs(1))
+}

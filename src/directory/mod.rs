@@ -1,0 +1,85 @@
+//! Departments, users and tags as callers write and read them, and what keeps this node's memory of them true.
+//!
+//! Every write returns its number in the change feed, after this node's own index has it: whoever wrote
+//! something may use it in the next call. Another node waits for the number if the call names it.
+
+mod check;
+mod departments;
+mod follow;
+mod members;
+mod tags;
+mod users;
+
+use std::sync::Arc;
+
+pub use departments::{DepartmentView, DepartmentWritten};
+pub use follow::{Follower, Memory};
+pub use members::{MemberEdit, MembersEdited};
+pub use tags::{TagFilter, TagView, TagWritten};
+pub use users::{UserBulk, UserQuery, UsersUpserted};
+
+pub use crate::store::{DepartmentDraft, RowError, TagDraft};
+
+use crate::access::Caller;
+use crate::domain::access::{KeyScope, Mode};
+use crate::domain::refusal::{Reason, Refusal};
+use crate::runtime::clock::SharedClock;
+use crate::store::Store;
+
+/// Refused rows that an answer lists; the others are only counted.
+pub const ROW_ERRORS_MAX: usize = 1_000;
+
+/// The use-cases of the directory; cheap to clone.
+#[derive(Clone)]
+pub struct Registrar {
+    parts: Arc<RegistrarParts>,
+}
+
+/// What the use-cases of the directory are made of.
+#[derive(Clone)]
+pub struct RegistrarParts {
+    /// The truth.
+    pub store: Store,
+    /// This node's memory of it.
+    pub memory: Memory,
+    /// What keeps the memory true.
+    pub follower: Follower,
+    /// The time.
+    pub clock: SharedClock,
+}
+
+impl Registrar {
+    /// The use-cases over these parts.
+    #[must_use]
+    pub fn new(parts: RegistrarParts) -> Registrar {
+        Registrar { parts: Arc::new(parts) }
+    }
+}
+
+/// Goes on if the caller may change the directory: with the scope, and with a live key.
+fn may_write(caller: &Caller, scope: KeyScope) -> Result<(), Refusal> {
+    caller.require(scope)?;
+    match caller.mode() {
+        Mode::Live => Ok(()),
+        Mode::Test => {
+            let message = "A test key changes nothing that live messages use. Call with a live key.";
+            Err(Refusal::new(Reason::TestKey, message))
+        }
+    }
+}
+
+/// The first refused rows, and how many there are.
+#[derive(Debug, Default)]
+struct Refused {
+    errors: Vec<RowError>,
+    count: u64,
+}
+
+impl Refused {
+    fn add(&mut self, row: usize, refusal: Refusal) {
+        self.count += 1;
+        if self.errors.len() < ROW_ERRORS_MAX {
+            self.errors.push(RowError { row, refusal });
+        }
+    }
+}

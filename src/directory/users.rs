@@ -1,0 +1,212 @@
+//! Users: in bulk from the institution's own lists, and one by one for those who look.
+
+use super::{Refused, Registrar, check, may_write};
+use crate::access::Caller;
+use crate::audience::Snapshot;
+use crate::audience::resolve::{Usable, expression};
+use crate::domain::access::KeyScope;
+use crate::domain::audience::{Expression, Term};
+use crate::domain::directory::{TagKind, User, UserDraft};
+use crate::domain::line;
+use crate::domain::page::{self, Page, PageRequest};
+use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::set::Set;
+use crate::store::{RowError, UserFilter};
+
+/// Rows that are written in one transaction.
+const GROUP: usize = 1_000;
+
+/// Which users to list; what is `None` does not filter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserQuery {
+    /// Part of the name, or the beginning of the id.
+    pub query: Option<String>,
+    /// Members of this department or one below it.
+    pub department: Option<String>,
+    /// Members of this tag.
+    pub tag: Option<String>,
+}
+
+/// What a bulk write of users did.
+#[derive(Clone, Debug, Default)]
+pub struct UsersUpserted {
+    /// New users.
+    pub created: u64,
+    /// Changed users.
+    pub updated: u64,
+    /// Users that were so already.
+    pub unchanged: u64,
+    /// The first refused rows, in order.
+    pub errors: Vec<RowError>,
+    /// Refused rows in all.
+    pub error_count: u64,
+    /// The change number.
+    pub seq: i64,
+}
+
+/// A bulk write of users under way. What was put in full groups stands, whatever becomes of the rest.
+pub struct UserBulk {
+    registrar: Registrar,
+    rows: Vec<UserDraft>,
+    /// The place of each of `rows` among all that were put.
+    places: Vec<usize>,
+    next: usize,
+    refused: Refused,
+    written: UsersUpserted,
+}
+
+impl Registrar {
+    /// Begins a bulk write of users.
+    ///
+    /// # Errors
+    /// `SCOPE_MISSING` without `ADMIN`, `TEST_KEY`.
+    pub fn upsert_users(&self, caller: &Caller) -> Result<UserBulk, Refusal> {
+        may_write(caller, KeyScope::Admin)?;
+        Ok(UserBulk {
+            registrar: self.clone(),
+            rows: Vec::with_capacity(GROUP),
+            places: Vec::with_capacity(GROUP),
+            next: 0,
+            refused: Refused::default(),
+            written: UsersUpserted::default(),
+        })
+    }
+
+    /// One user with everything that the directory knows.
+    ///
+    /// # Errors
+    /// `SCOPE_MISSING` without `ADMIN`, `NOT_FOUND`.
+    pub async fn user(&self, caller: &Caller, external_id: &str) -> Result<User, Refusal> {
+        caller.require(KeyScope::Admin)?;
+        check::external_id("user_id", external_id)?;
+        let user = self.parts.store.directory.user(external_id).await?;
+        user.ok_or_else(|| {
+            Refusal::new(Reason::NotFound, "There is no such user. Correct the id.")
+                .field("user_id")
+                .with("user_id", external_id)
+        })
+    }
+
+    /// Users in the order in which they came into the directory.
+    ///
+    /// # Errors
+    /// `SCOPE_MISSING` without `ADMIN`, `UNKNOWN_DEPARTMENT`, `UNKNOWN_TAG`, `PAGE_TOKEN_INVALID`.
+    pub async fn users(&self, caller: &Caller, query: &UserQuery, page: &PageRequest) -> Result<Page<User>, Refusal> {
+        caller.require(KeyScope::Admin)?;
+        if let Some(text) = &query.query {
+            line::title("query", text)?;
+        }
+        let after = page.after()?.map(|token| token.parse::<u32>().map_err(|_| page::invalid())).transpose()?;
+        let filter = UserFilter { among: self.among(query)?, query: query.query.clone() };
+        let limit = page.limit();
+        let mut items = self.parts.store.directory.list_users(filter, after, limit + 1).await?;
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let last = items.last().filter(|_| more);
+        let next_token = last.map_or(String::new(), |last| page::token(&last.ordinal.to_string()));
+        Ok(Page { items, next_token })
+    }
+
+    fn among(&self, query: &UserQuery) -> Result<Option<Set>, Refusal> {
+        let snapshot = self.parts.memory.index.snapshot();
+        let under = query.department.as_ref().map(|id| of_department(id, &snapshot)).transpose()?;
+        let tagged = query.tag.as_ref().map(|name| of_tag(name, &snapshot)).transpose()?;
+        Ok(match (under, tagged) {
+            (Some(under), Some(tagged)) => Some(under & tagged),
+            (one, other) => one.or(other),
+        })
+    }
+}
+
+fn of_department(id: &str, snapshot: &Snapshot) -> Result<Set, Refusal> {
+    // Not as an expression: those who have left are still found here.
+    let department = snapshot.tree().by_external_id(id);
+    let department = department.ok_or_else(|| {
+        Refusal::new(Reason::UnknownDepartment, "There is no such department. Correct the id.").field("department_id")
+    })?;
+    Ok(Set::clone(&snapshot.under(department.id)))
+}
+
+fn of_tag(name: &str, snapshot: &Snapshot) -> Result<Set, Refusal> {
+    let name = check::tag_name("tag", name)?;
+    match snapshot.tag(&name) {
+        Some(entry) if entry.tag.kind == TagKind::Static => Ok(Set::clone(snapshot.members(entry.tag.id))),
+        _ => expression(&Expression::Term(Term::Tag(name)), snapshot, &Usable::Any).map_err(|one| one.field("tag")),
+    }
+}
+
+impl UserBulk {
+    /// Puts one more row: a user, or why what the caller sent is none. A row at fault is refused alone.
+    ///
+    /// # Errors
+    /// Those of the store; the rows of the group at hand are then lost.
+    pub async fn put(&mut self, row: Result<UserDraft, Refusal>) -> Result<(), Refusal> {
+        let place = self.next;
+        self.next += 1;
+        match row.and_then(check::user) {
+            Ok(draft) => {
+                self.rows.push(draft);
+                self.places.push(place);
+            }
+            Err(refusal) => self.refused.add(place, refusal),
+        }
+        if self.rows.len() == GROUP { self.flush().await } else { Ok(()) }
+    }
+
+    /// Writes what is left and waits until this node's index has all of it.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn finish(mut self) -> Result<UsersUpserted, Refusal> {
+        self.flush().await?;
+        let parts = &self.registrar.parts;
+        if self.written.seq == 0 {
+            self.written.seq = parts.memory.index.seq();
+        }
+        parts.follower.catch_up(self.written.seq).await?;
+        self.refused.errors.sort_by_key(|one| one.row);
+        Ok(UsersUpserted { errors: self.refused.errors, error_count: self.refused.count, ..self.written })
+    }
+
+    async fn flush(&mut self) -> Result<(), Refusal> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let parts = &self.registrar.parts;
+        let (mut rows, places) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.places));
+        add_kept_tags(&mut rows, &parts.memory.index.snapshot());
+        let written = parts.store.directory.upsert_users(rows, parts.clock.now()).await?;
+        self.written.created += written.created;
+        self.written.updated += written.updated;
+        self.written.unchanged += written.unchanged;
+        self.written.seq = written.seq;
+        for RowError { row, refusal } in written.errors {
+            self.refused.add(places.get(row).copied().unwrap_or(row), refusal);
+        }
+        Ok(())
+    }
+}
+
+/// An upsert adds tags and takes none away, while the store's rows are whole: the tags that a user has already
+/// are added to the row.
+fn add_kept_tags(rows: &mut [UserDraft], snapshot: &Snapshot) {
+    let ids: Vec<&str> = rows.iter().map(|row| row.external_id.as_str()).collect();
+    let ordinals = snapshot.users().ordinals(&ids);
+    let known: Set = ordinals.iter().flatten().copied().collect();
+    if known.is_empty() {
+        return;
+    }
+    let sets = snapshot.tags().filter(|entry| entry.tag.kind == TagKind::Static);
+    let kept: Vec<(&str, Set)> = sets
+        .map(|entry| (entry.tag.name.as_str(), snapshot.members(entry.tag.id).as_ref() & &known))
+        .filter(|(_, members)| !members.is_empty())
+        .collect();
+    for (row, ordinal) in rows.iter_mut().zip(ordinals) {
+        let Some(ordinal) = ordinal else { continue };
+        for (name, members) in &kept {
+            if members.contains(ordinal) && !row.tags.iter().any(|tag| tag == name) {
+                row.tags.push((*name).to_owned());
+            }
+        }
+    }
+}
