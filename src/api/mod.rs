@@ -4,6 +4,7 @@
 //! use-case does it, and `convert` or [`error`] answers. RPCs that are not built yet have their answer from the
 //! generated defaults, to which [`answer`] gives the reason.
 
+mod access;
 pub mod answer;
 pub mod auth;
 pub mod codec;
@@ -21,7 +22,8 @@ use futures::stream::{self, Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use crate::access::Keyring;
+use crate::access::admin::Admin;
+use crate::access::{Applications, Keyring};
 use crate::audience::Index;
 use crate::domain::refusal::{Reason, Refusal};
 use crate::inbox::Inboxes;
@@ -44,6 +46,10 @@ pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/camp
 pub struct Services {
     /// Who calls.
     pub keyring: Arc<Keyring>,
+    /// Applications, keys and grants.
+    pub admin: Admin,
+    /// The applications in memory, for their names.
+    pub applications: Arc<Applications>,
     /// The directory in memory, for the institution's ids.
     pub index: Arc<Index>,
     /// Publishes, previews and cancels.
@@ -76,8 +82,6 @@ fn draining() -> Refusal {
     Refusal::new(Reason::Draining, "The node is going away; connect again and repeat what was not answered.")
 }
 
-#[tonic::async_trait]
-impl v1::access_service_server::AccessService for Services {}
 #[tonic::async_trait]
 impl v1::directory_service_server::DirectoryService for Services {}
 #[tonic::async_trait]

@@ -1,6 +1,7 @@
 //! Between the wire and the domain, both ways. Everything here is total: what comes in is either a valid value
 //! or a refusal that names the field, what goes out always fits. Nothing that a caller says is silently left out.
 
+pub mod access;
 pub mod content;
 pub mod enums;
 pub mod inbox;

@@ -1,0 +1,215 @@
+//! `AccessService`: applications, keys, grants, and who one is.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+use tonic::{Request, Response, Status};
+
+use super::convert::{self, absent, access, count, message, page, time};
+use super::v1::access_service_server::AccessService;
+use super::{Services, v1};
+use crate::access::admin::GrantFilter;
+use crate::audience::Snapshot;
+use crate::domain::access::{Application, Grant, Key, Mode, Principal};
+use crate::domain::id::ApplicationId;
+use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::time::At;
+
+type Answer<T> = Result<Response<T>, Status>;
+
+const DAY_MS: i64 = 86_400_000;
+
+#[tonic::async_trait]
+impl AccessService for Services {
+    async fn who_am_i(&self, request: Request<v1::WhoAmIRequest>) -> Answer<v1::WhoAmIResponse> {
+        let caller = self.caller(request.metadata())?;
+        let (names, now) = (Names::of(self), self.clock.now());
+        let held: Vec<Arc<Grant>> =
+            self.admin.held(caller.principal).into_iter().filter(|grant| grant.is_valid(now)).collect();
+        let mut quotas = Vec::new();
+        for grant in &held {
+            if let Some(limit) = grant.per_day {
+                quotas.push(v1::QuotaUse {
+                    grant_id: grant.id.to_string(),
+                    quota: "per_day".to_owned(),
+                    limit: count(limit),
+                    used: count(self.admin.used_today(grant.id).await?),
+                    reset_at: Some(time::stamp(At((now.day() + 1) * DAY_MS))),
+                });
+            }
+        }
+        Ok(Response::new(v1::WhoAmIResponse {
+            principal: Some(names.principal(caller.principal)),
+            test: caller.mode() == Mode::Test,
+            scopes: convert::enums::scope_numbers(caller.key.scopes),
+            roles: Vec::new(),
+            grants: held.iter().map(|grant| names.grant(grant, now)).collect(),
+            quotas,
+            server_at: Some(time::stamp(now)),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            key_id: caller.key.id.to_string(),
+        }))
+    }
+
+    async fn create_application(
+        &self,
+        request: Request<v1::CreateApplicationRequest>,
+    ) -> Answer<v1::CreateApplicationResponse> {
+        let caller = self.caller(request.metadata())?;
+        let directory = self.index.snapshot();
+        let wanted = access::new_application(request.into_inner().application, &directory)?;
+        let made = self.admin.create_application(&caller, wanted).await?;
+        let application = Some(access::application(&made, &directory));
+        Ok(Response::new(v1::CreateApplicationResponse { application }))
+    }
+
+    async fn list_applications(
+        &self,
+        request: Request<v1::ListApplicationsRequest>,
+    ) -> Answer<v1::ListApplicationsResponse> {
+        let caller = self.caller(request.metadata())?;
+        let wanted = request.into_inner();
+        let directory = self.index.snapshot();
+        let under = self.departments_under(&wanted.department_id)?;
+        let mut found = self.admin.list_applications(&caller, None)?;
+        found.retain(|one| under.as_ref().is_none_or(|under| under.contains(&one.department_id)));
+        let (found, next_page_token) = page::cut(found, wanted.page_size, &wanted.page_token)?;
+        let applications = found.iter().map(|one| access::application(one, &directory)).collect();
+        Ok(Response::new(v1::ListApplicationsResponse { applications, next_page_token }))
+    }
+
+    async fn create_key(&self, request: Request<v1::CreateKeyRequest>) -> Answer<v1::CreateKeyResponse> {
+        let caller = self.caller(request.metadata())?;
+        let draft = access::key_draft(request.into_inner())?;
+        let made = self.admin.create_key(&caller, draft).await?;
+        tracing::info!(key = %made.key.id, by = %caller.key.id, "a key was made");
+        Ok(Response::new(v1::CreateKeyResponse {
+            key: Some(Names::of(self).key(&made.key)),
+            token: made.token.expose_secret().to_owned(),
+        }))
+    }
+
+    async fn revoke_key(&self, request: Request<v1::RevokeKeyRequest>) -> Answer<v1::RevokeKeyResponse> {
+        let caller = self.caller(request.metadata())?;
+        let v1::RevokeKeyRequest { key_id, why } = request.into_inner();
+        convert::why(&why)?;
+        let revoked = self.admin.revoke_key(&caller, message::id("key_id", &key_id)?).await?;
+        tracing::info!(key = %revoked.id, by = %caller.key.id, "a key was revoked");
+        Ok(Response::new(v1::RevokeKeyResponse { key: Some(Names::of(self).key(&revoked)) }))
+    }
+
+    async fn list_keys(&self, request: Request<v1::ListKeysRequest>) -> Answer<v1::ListKeysResponse> {
+        let caller = self.caller(request.metadata())?;
+        let wanted = request.into_inner();
+        let owner = access::key_owner(&wanted.application_id, wanted.user_id)?;
+        let found = self.admin.list_keys(&caller, owner).await?;
+        let (found, next_page_token) = page::cut(found, wanted.page_size, &wanted.page_token)?;
+        let names = Names::of(self);
+        Ok(Response::new(v1::ListKeysResponse {
+            keys: found.iter().map(|key| names.key(key)).collect(),
+            next_page_token,
+        }))
+    }
+
+    async fn create_grant(&self, request: Request<v1::CreateGrantRequest>) -> Answer<v1::CreateGrantResponse> {
+        let caller = self.caller(request.metadata())?;
+        let draft = access::grant_draft(request.into_inner().grant, &self.index.snapshot())?;
+        let given = self.admin.create_grant(&caller, draft).await?;
+        tracing::info!(grant = %given.id, by = %caller.key.id, "a grant was given");
+        let grant = Some(Names::of(self).grant(&given, self.clock.now()));
+        Ok(Response::new(v1::CreateGrantResponse { grant }))
+    }
+
+    async fn revoke_grant(&self, request: Request<v1::RevokeGrantRequest>) -> Answer<v1::RevokeGrantResponse> {
+        let caller = self.caller(request.metadata())?;
+        let v1::RevokeGrantRequest { grant_id, why } = request.into_inner();
+        convert::why(&why)?;
+        let revoked = self.admin.revoke_grant(&caller, message::id("grant_id", &grant_id)?).await?;
+        tracing::info!(grant = %revoked.id, by = %caller.key.id, "a grant was revoked");
+        let grant = Some(Names::of(self).grant(&revoked, self.clock.now()));
+        Ok(Response::new(v1::RevokeGrantResponse { grant }))
+    }
+
+    async fn list_grants(&self, request: Request<v1::ListGrantsRequest>) -> Answer<v1::ListGrantsResponse> {
+        let caller = self.caller(request.metadata())?;
+        let wanted = request.into_inner();
+        absent(wanted.as_of.is_none(), "as_of")?;
+        absent(wanted.reaches_user_id.is_empty(), "reaches_user_id")?;
+        let (directory, now) = (self.index.snapshot(), self.clock.now());
+        let holder = wanted.principal.map(|one| access::principal("principal", &one, &directory)).transpose()?;
+        let state = v1::GrantState::try_from(wanted.state)
+            .map_err(|_| convert::invalid("state", "names no state of a grant"))?;
+        let filter = GrantFilter { principal: holder, department_id: self.department(&wanted.department_id)? };
+        let mut found = self.admin.list_grants(&caller, &filter).await?;
+        found.retain(|grant| state == v1::GrantState::Unspecified || access::grant_state(grant, now) == state);
+        let (found, next_page_token) = page::cut(found, wanted.page_size, &wanted.page_token)?;
+        let names = Names::of(self);
+        let grants = found.iter().map(|grant| names.grant(grant, now)).collect();
+        Ok(Response::new(v1::ListGrantsResponse { grants, next_page_token }))
+    }
+
+    async fn check_access(&self, request: Request<v1::CheckAccessRequest>) -> Answer<v1::CheckAccessResponse> {
+        let caller = self.caller(request.metadata())?;
+        let mut question = access::question(request.into_inner(), &self.index.snapshot())?;
+        let asked = question.principal.unwrap_or(caller.principal);
+        if question.channels.is_empty()
+            && let Principal::Application(id) = asked
+        {
+            let application = self.applications.get(id);
+            question.channels = application.map(|one| one.default_channels.clone()).unwrap_or_default();
+        }
+        let found = self.admin.check_access(&caller, question).await?;
+        Ok(Response::new(access::explanation(found)))
+    }
+}
+
+impl Services {
+    /// The store's key of a department in a field that may be empty.
+    fn department(&self, external_id: &str) -> Result<Option<i64>, Refusal> {
+        if external_id.is_empty() {
+            return Ok(None);
+        }
+        let snapshot = self.index.snapshot();
+        snapshot.tree().by_external_id(external_id).map(|found| Some(found.id)).ok_or_else(|| {
+            let advice = format!("There is no department {external_id:?}; look it up in the directory.");
+            Refusal::new(Reason::UnknownDepartment, advice).field("department_id")
+        })
+    }
+
+    /// The store's keys of a department and all below it; `None` if the field is empty.
+    fn departments_under(&self, external_id: &str) -> Result<Option<Vec<i64>>, Refusal> {
+        let root = self.department(external_id)?;
+        Ok(root.map(|root| self.index.snapshot().tree().subtree(root)))
+    }
+}
+
+/// The names of applications, departments and people at one moment.
+struct Names {
+    directory: Arc<Snapshot>,
+    applications: HashMap<ApplicationId, Arc<Application>>,
+}
+
+impl Names {
+    fn of(services: &Services) -> Names {
+        let applications = services.applications.all().into_iter().map(|one| (one.id, one)).collect();
+        Names { directory: services.index.snapshot(), applications }
+    }
+
+    fn principal(&self, principal: Principal) -> v1::Principal {
+        let application = match principal {
+            Principal::Application(id) => self.applications.get(&id),
+            Principal::Person(_) => None,
+        };
+        access::shown(principal, application.map(Arc::as_ref), &self.directory)
+    }
+
+    fn key(&self, key: &Key) -> v1::Key {
+        access::key(key, self.principal(key.principal))
+    }
+
+    fn grant(&self, grant: &Grant, now: At) -> v1::Grant {
+        let (holder, giver) = (self.principal(grant.principal), self.principal(grant.granted_by));
+        access::grant(grant, holder, giver, &self.directory, now)
+    }
+}
