@@ -1,6 +1,6 @@
 //! E-mail: a verdict per recipient, whatever the relay does.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use campanile::channel::Call;
 use campanile::channel::email::Settings;
@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use super::{call, detail, mail, relay, short, smtp};
+use super::{call, detail, mail, relay, served, short, smtp};
 
 #[tokio::test]
 async fn one_mail_reaches_all_who_can_be_reached_and_each_has_a_verdict() {
@@ -151,7 +151,21 @@ async fn hostile_replies_give_verdicts_and_never_an_acceptance() {
     }
 }
 
-/// Speaks SMTP for so many mails; answers a step in its own way and then closes.
+#[tokio::test]
+async fn a_relay_that_falls_silent_is_unknown_only_after_the_final_dot() {
+    for (step, expected) in
+        [("MAIL", "retry Network"), ("RCPT", "retry Network"), ("DATA", "retry Network"), (".", "unknown")]
+    {
+        let port = served(move |stream| async move { talk(stream, 9, &[(step, b"")]).await }).await;
+        let step_limit = Duration::from_millis(100);
+        let settings = Settings { command_timeout: step_limit, body_timeout: step_limit, ..relay(port) };
+        let begun = Instant::now();
+        assert_eq!(short(&mail(settings).send(call(17, &["a@x.cn"])).await.verdicts), [expected], "{step}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "the step has a limit of its own");
+    }
+}
+
+/// Speaks SMTP for so many mails; answers a step in its own way and then closes, or falls silent if that is nothing.
 async fn talk(mut stream: tokio::net::TcpStream, mails: usize, own: &[(&str, &[u8])]) -> std::io::Result<()> {
     let (read, mut write) = stream.split();
     let mut lines = BufReader::new(read);
@@ -166,6 +180,9 @@ async fn talk(mut stream: tokio::net::TcpStream, mails: usize, own: &[(&str, &[u
             continue;
         }
         if let Some((_, reply)) = own.iter().find(|(step, _)| line.starts_with(step)) {
+            if reply.is_empty() {
+                std::future::pending::<()>().await;
+            }
             write.write_all(reply).await?;
             write.shutdown().await?;
             // Closing with unread bytes would reset the connection and take the reply with it.

@@ -130,6 +130,17 @@ async fn what_is_no_answer_is_unknown_and_what_never_arrived_is_tried_again() {
 }
 
 #[tokio::test]
+async fn an_answer_that_comes_too_late_is_unknown() {
+    let slow = Options { step_delay: Some(Duration::from_millis(300)), ..Options::default() };
+    let api = wecom(slow).await;
+    let wechat = app(application(api.port));
+    wechat.check().await.unwrap();
+    let in_time = wechat.send(Call { deadline: Duration::from_millis(200), ..call(17, &["u1"]) }).await;
+    assert_eq!(short(&in_time.verdicts), ["unknown"], "it was under way");
+    assert_eq!(short(&wechat.send(call(17, &["u1"])).await.verdicts), ["accepted"]);
+}
+
+#[tokio::test]
 async fn a_broken_stand_in_shows_in_its_log() {
     let api = wecom(Options { break_log: Some(BreakLog::LoseOne), ..Options::default() }).await;
     let report = app(application(api.port)).send(call(17, &["u1", "u2", "u3", "u4"])).await;
