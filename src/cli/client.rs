@@ -26,6 +26,7 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How every command reaches the service.
 #[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Connection")]
 pub struct Connection {
     /// Address of the service
     #[arg(long, global = true, env = "CAMPANILE_URL", default_value = "http://127.0.0.1:7700")]

@@ -47,7 +47,7 @@ enum Command {
         /// msg_…
         message: String,
         /// For the record
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         why: String,
     },
     /// Add up deliveries

@@ -41,7 +41,7 @@ pub struct PublishArgs {
     #[arg(long, value_name = "FILE")]
     body_file: Option<PathBuf>,
     /// An https address to read on
-    #[arg(long, value_name = "URL", default_value = "")]
+    #[arg(long, value_name = "URL", default_value = "", hide_default_value = true)]
     link: String,
     #[command(flatten)]
     how: How,
@@ -72,10 +72,10 @@ pub struct How {
     #[arg(long, value_name = "CLASS", value_parser = print::parse_class, default_value = "notice")]
     class: v1::MessageClass,
     /// The department that speaks; default: the application's
-    #[arg(long, value_name = "ID", default_value = "")]
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     department: String,
     /// The person on whose behalf it is sent
-    #[arg(long, value_name = "ID", default_value = "")]
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     sender: String,
 }
 

@@ -17,10 +17,10 @@ pub struct ReportArgs {
     #[arg(long = "by", value_name = "GROUP", value_parser = parse_group, default_values = ["channel", "outcome"])]
     by: Vec<v1::GroupBy>,
     /// Only this application
-    #[arg(long, value_name = "ID", default_value = "")]
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     application: String,
     /// Only this department and those under it
-    #[arg(long, value_name = "ID", default_value = "")]
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     department: String,
 }
 

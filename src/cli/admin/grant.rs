@@ -37,7 +37,7 @@ pub struct Create {
     #[arg(long = "department", value_name = "ID")]
     departments: Vec<String>,
     /// Whom it reaches, as an audience expression; default: the people of its departments
-    #[arg(long, value_name = "EXPR", default_value = "")]
+    #[arg(long, value_name = "EXPR", default_value = "", hide_default_value = true)]
     audience: String,
     /// Channel it may use; may be repeated; default: all
     #[arg(long = "channel", value_parser = print::parse_channel)]

@@ -16,10 +16,10 @@ pub enum Key {
     /// List keys without their tokens
     List {
         /// Only those of this application
-        #[arg(long, value_name = "ID", default_value = "")]
+        #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
         application: String,
         /// Only those of this person
-        #[arg(long, value_name = "ID", default_value = "")]
+        #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
         user: String,
     },
 }

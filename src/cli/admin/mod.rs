@@ -43,7 +43,7 @@ pub enum Department {
         #[arg(long)]
         name: String,
         /// The department above it; left out for a root
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         parent: String,
     },
     /// List all
@@ -62,7 +62,7 @@ pub enum Application {
         #[arg(long, value_name = "ID")]
         department: String,
         /// Whom to ask about it
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         contact: String,
         /// Channel of messages that name none; may be repeated
         #[arg(long = "channel", value_parser = print::parse_channel)]
@@ -83,7 +83,7 @@ pub enum Revoke {
         /// key_…
         id: String,
         /// For the record
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         why: String,
     },
     /// Ends it at once
@@ -91,7 +91,7 @@ pub enum Revoke {
         /// grt_…
         id: String,
         /// For the record
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         why: String,
     },
 }

@@ -20,13 +20,14 @@ const AT_ONCE: usize = 8;
 /// Entries of one page.
 const PAGE: i32 = 1_000;
 
-/// Fills the books of a day from the logs in a folder and from the service.
+/// Fills the books of a day from the logs in a folder and from the service. Also tells when the service accepted each
+/// message, in milliseconds since 1970.
 pub async fn check<'a>(
     admin: &Session,
     day: &'a Day<'_>,
     campus: &'a Campus,
     folder: &Path,
-) -> Result<Books<'a>, Failure> {
+) -> Result<(Books<'a>, HashMap<String, i64>), Failure> {
     let mut books = Books::open(campus, &day.published);
     books.read_log(Channel::Email, &folder.join("smtp.log"))?;
     books.read_log(Channel::Wechat, &folder.join("wecom.log"))?;
@@ -47,8 +48,9 @@ pub async fn check<'a>(
     bar.finish_and_clear();
     let mut books = shared.into_inner();
     books.close();
-    strangers(admin, &mut books).await?;
-    Ok(books)
+    let created = created_at(admin).await?;
+    strangers(&created, &mut books);
+    Ok((books, created))
 }
 
 async fn recipients(day: &Day<'_>, books: &Mutex<Books<'_>>, message: usize) -> Result<(), Failure> {
@@ -67,8 +69,7 @@ async fn recipients(day: &Day<'_>, books: &Mutex<Books<'_>>, message: usize) -> 
 }
 
 /// The service must know every message of the day and no other.
-async fn strangers(admin: &Session, books: &mut Books<'_>) -> Result<(), Failure> {
-    let created = created_at(admin).await?;
+fn strangers(created: &HashMap<String, i64>, books: &mut Books<'_>) {
     for one in books.published() {
         if one.plan.kind != Kind::Test && !created.contains_key(&one.message_id) {
             books.fault(Wrong::Missing, format!("message {} was accepted and is not listed", one.message_id));
@@ -79,11 +80,10 @@ async fn strangers(admin: &Session, books: &mut Books<'_>) -> Result<(), Failure
             books.fault(Wrong::Duplicated, format!("message {id} is listed and nobody published it"));
         }
     }
-    Ok(())
 }
 
 /// When the service accepted each message, in milliseconds since 1970.
-pub async fn created_at(admin: &Session) -> Result<HashMap<String, i64>, Failure> {
+async fn created_at(admin: &Session) -> Result<HashMap<String, i64>, Failure> {
     let mut request = v1::ListMessagesRequest { page_size: PAGE, ..Default::default() };
     let mut found = HashMap::new();
     loop {

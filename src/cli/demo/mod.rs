@@ -92,13 +92,13 @@ async fn story(args: DemoArgs) -> Result<(), Failure> {
     worked?;
 
     println!("4. What became of it");
-    let mut books = check::check(&stage.admin, &day, &campus, folder.path()).await?;
+    let (mut books, created_at) = check::check(&stage.admin, &day, &campus, folder.path()).await?;
     let gateway = stage.admin.with_token(&loaded.systems[INBOX_GATEWAY].token)?;
     let inboxes = inboxes::check(&gateway, &campus, &mut books, args.seed).await?;
     let screens = inboxes::check_screens(&mut books, &people, folder.path()).await?;
     let timing = table::Timing {
         accept: &day.accept,
-        created_at: &check::created_at(&stage.admin).await?,
+        created_at: &created_at,
         screens: &screens,
         memory: stage.service.peak_memory(),
     };

@@ -14,6 +14,8 @@ use crate::runtime::clock::SharedClock;
 const INTERVAL: Duration = Duration::from_millis(100);
 /// Messages asked for at a time.
 const AT_ONCE: usize = 16;
+/// Messages that are listed while the rest is waited for.
+const SHOWN: i32 = 100;
 const CHANNELS: [v1::Channel; 3] = [v1::Channel::Email, v1::Channel::Wechat, v1::Channel::App];
 
 /// Follows some messages until at most `leave` deliveries are open, or for so long. Returns how long it took.
@@ -66,7 +68,7 @@ pub async fn all_final(admin: &Session, clock: &SharedClock, deadline: Duration)
         let states = [v1::MessageState::Sending, v1::MessageState::Scheduled, v1::MessageState::Paused];
         let request = v1::ListMessagesRequest {
             states: states.into_iter().map(i32::from).collect(),
-            page_size: 1_000,
+            page_size: SHOWN,
             ..Default::default()
         };
         let messages = admin.publish().list_messages(timed(request)).await?.into_inner().messages;
