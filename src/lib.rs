@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod api;
+pub mod app;
 pub mod audience;
 pub mod channel;
 pub mod cli;

@@ -25,6 +25,7 @@ use tonic::Status;
 use crate::access::admin::Admin;
 use crate::access::{Applications, Keyring};
 use crate::audience::Index;
+use crate::directory::Registrar;
 use crate::domain::refusal::{Reason, Refusal};
 use crate::inbox::Inboxes;
 use crate::publish::Publisher;
@@ -50,6 +51,8 @@ pub struct Services {
     pub admin: Admin,
     /// The applications in memory, for their names.
     pub applications: Arc<Applications>,
+    /// Departments, users and tags.
+    pub registrar: Registrar,
     /// The directory in memory, for the institution's ids.
     pub index: Arc<Index>,
     /// Publishes, previews and cancels.

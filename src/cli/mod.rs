@@ -7,6 +7,7 @@ mod import;
 mod print;
 mod publish;
 mod report;
+mod serve;
 mod standin;
 mod watch;
 mod whoami;
@@ -29,6 +30,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a node until it is told to stop
+    Serve(serve::ServeArgs),
     /// Show a whole campus at work on this machine, and check the books
     Demo(demo::DemoArgs),
     /// Whom the token stands for and what it may do
@@ -77,6 +80,7 @@ pub async fn run(cli: Cli) -> ExitCode {
 async fn carry_out(cli: Cli) -> Result<(), Failure> {
     let connection = &cli.connection;
     match cli.command {
+        Command::Serve(args) => serve::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Whoami => whoami::run(connection).await,
         Command::Publish(args) => publish::publish(connection, *args).await,

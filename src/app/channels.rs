@@ -1,0 +1,39 @@
+//! The providers of the settings.
+
+use std::sync::Arc;
+
+use crate::channel::Registry;
+use crate::channel::email::Email;
+use crate::channel::stub::Stub;
+use crate::channel::wechat::Wechat;
+use crate::config::Settings;
+use crate::coordination::local::LocalLimits;
+use crate::domain::batch::STUB_PROVIDER;
+use crate::runtime::clock::SharedClock;
+
+/// Every provider of the settings, and the stub for test keys. The error names the table at fault.
+pub(super) fn registry(settings: &Settings, clock: &SharedClock) -> Result<Registry, String> {
+    let mut registry = Registry::default();
+    for (name, relay) in &settings.channel.email {
+        let id = format!("email.{name}");
+        let email = Email::new(relay.clone(), clock.clone()).map_err(|wrong| format!("[channel.{id}] {wrong}"))?;
+        registry.add(&id, Arc::new(email));
+    }
+    for (name, application) in &settings.channel.wechat {
+        let id = format!("wechat.{name}");
+        let wechat =
+            Wechat::new(application.clone(), clock.clone()).map_err(|wrong| format!("[channel.{id}] {wrong}"))?;
+        registry.add(&id, Arc::new(wechat));
+    }
+    registry.add(STUB_PROVIDER, Arc::new(Stub::default()));
+    Ok(registry)
+}
+
+/// The limits that the providers themselves know of.
+pub(super) fn limits(registry: &Registry, clock: &SharedClock) -> LocalLimits {
+    let rates = registry.iter().filter_map(|(id, provider)| {
+        let rate = provider.capacity().rate?;
+        Some((id.to_string(), rate.n, rate.per))
+    });
+    LocalLimits::new(clock, rates)
+}

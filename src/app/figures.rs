@@ -1,0 +1,33 @@
+//! Reads the metrics from their owners.
+
+use std::sync::Arc;
+
+use crate::audience::Index;
+use crate::delivery;
+use crate::domain::channel::Channel;
+use crate::domain::outcome::Outcome;
+use crate::inbox::Inboxes;
+use crate::telemetry::health::ReadFigures;
+use crate::telemetry::metrics::{ChannelOutcome, Figures};
+
+/// A reader for the metrics page.
+pub(super) fn reader(engine: delivery::Handle, inboxes: Inboxes, index: Arc<Index>) -> ReadFigures {
+    Arc::new(move || {
+        let activity = engine.activity();
+        let pairs = Channel::ALL.into_iter().flat_map(|channel| Outcome::ALL.map(|outcome| (channel, outcome)));
+        let verdicts = pairs.filter_map(|(channel, outcome)| {
+            let n = activity.verdicts(channel, outcome);
+            (n > 0).then(|| (ChannelOutcome { channel: channel.name(), outcome: outcome.name() }, n))
+        });
+        Figures {
+            calls_total: activity.calls(),
+            verdicts_total: verdicts.collect(),
+            fences_dropped_total: activity.fences_dropped(),
+            settle_failures_total: activity.settle_failures(),
+            calls_open: activity.open(),
+            batches_held: activity.held(),
+            inbox_streams: inboxes.streams() as u64,
+            directory_seq: u64::try_from(index.seq()).unwrap_or(0),
+        }
+    })
+}

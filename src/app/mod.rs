@@ -1,0 +1,222 @@
+//! The composition root: settings → store, memory, channels, engine, use-cases, servers. The only place that
+//! names concrete backends, and where siblings that may not know one another are put together.
+
+mod channels;
+mod figures;
+mod siblings;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+use crate::access::admin::bootstrap;
+use crate::access::{Admin, AdminParts, Policy, Seal};
+use crate::api::{self, Services};
+use crate::channel::Registry;
+use crate::config::Settings;
+use crate::delivery::{self, Deps, Engine};
+use crate::directory::{Follower, Memory, Registrar, RegistrarParts};
+use crate::domain::refusal::Refusal;
+use crate::inbox::{InboxParts, Inboxes};
+use crate::publish::{Parts, Publisher};
+use crate::report::Reporter;
+use crate::runtime::clock::{SharedClock, SystemClock};
+use crate::runtime::ids::IdSource;
+use crate::runtime::tasks::Tasks;
+use crate::store::Store;
+use crate::store::sqlite::Sqlite;
+use crate::telemetry::health::{self, Readiness};
+
+/// How long of the drain is kept for what comes after the servers: open calls and their settlement.
+const ENGINE_SHARE: Duration = Duration::from_secs(10);
+
+/// Why a node cannot start, as a sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store cannot be opened or read.
+    #[error("{0}")]
+    Store(String),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {fault}; choose another address or stop who uses it")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        fault: io::Error,
+    },
+    /// A provider's settings cannot be used.
+    #[error("{0}")]
+    Provider(String),
+    /// A server cannot run.
+    #[error("cannot serve: {0}")]
+    Serve(#[from] io::Error),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Error {
+        Error::Store(refusal.message)
+    }
+}
+
+impl From<crate::store::Error> for Error {
+    fn from(error: crate::store::Error) -> Error {
+        Error::Store(error.to_string())
+    }
+}
+
+/// A running node.
+pub struct App {
+    grpc: SocketAddr,
+    http: SocketAddr,
+    first_token: Option<SecretString>,
+    readiness: Readiness,
+    engine: delivery::Handle,
+    tasks: Tasks,
+    drain: Duration,
+}
+
+impl App {
+    /// Opens the store and starts everything. Ports of 0 take free ones; see [`App::grpc`] and [`App::http`].
+    ///
+    /// # Errors
+    /// What the operator must change.
+    pub async fn start(settings: Settings) -> Result<App, Error> {
+        // Listeners first: a second start by mistake fails before it touches anything.
+        let grpc = listen(settings.grpc.listen).await?;
+        let http = listen(settings.http.listen).await?;
+        let (clock, tasks, readiness) = (SystemClock::shared(), Tasks::new(), Readiness::default());
+        let store = Sqlite::open(&settings.store.directory)?.store();
+        let ids = Arc::new(IdSource::new(clock.clone(), settings.node.id));
+        let first_token = first_token(&store, &ids, &clock).await?;
+        let memory = Memory::load(&store).await?;
+        let registry = channels::registry(&settings, &clock).map_err(Error::Provider)?;
+        let base = Base { settings, store, memory, ids, clock, tasks, registry };
+        let engine = engine(&base).await?;
+        let services = services(&base, &engine).await?;
+        let Base { settings, tasks, .. } = base;
+
+        let figures = figures::reader(engine.clone(), services.inboxes.clone(), services.index.clone());
+        let options = api::server::Options { connections: settings.grpc.connections, drain: settings.node.drain };
+        let http = health::serve(http, readiness.clone(), figures, &tasks)?;
+        let grpc = api::server::serve(services, grpc, options, &tasks)?;
+        readiness.set(true);
+        Ok(App { grpc, http, first_token, readiness, engine, tasks, drain: settings.node.drain })
+    }
+
+    /// Where gRPC is served.
+    #[must_use]
+    pub fn grpc(&self) -> SocketAddr {
+        self.grpc
+    }
+
+    /// Where health and metrics are served.
+    #[must_use]
+    pub fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// The administrator's token, at the first start on an empty store only.
+    pub fn take_first_token(&mut self) -> Option<SecretString> {
+        self.first_token.take()
+    }
+
+    /// Turns unready, lets open calls and streams end, commits what is decided and gives the rest back. Returns
+    /// whether all that was done within the drain time.
+    pub async fn stop(self) -> bool {
+        self.readiness.set(false);
+        let settled = self.engine.stop(self.drain.min(ENGINE_SHARE)).await;
+        self.tasks.stop(self.drain).await && settled
+    }
+}
+
+/// What everything stands on.
+struct Base {
+    settings: Settings,
+    store: Store,
+    memory: Memory,
+    ids: Arc<IdSource>,
+    clock: SharedClock,
+    tasks: Tasks,
+    registry: Registry,
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|fault| Error::Listen { address, fault })
+}
+
+async fn first_token(store: &Store, ids: &IdSource, clock: &SharedClock) -> Result<Option<SecretString>, Error> {
+    let seal = Seal::new(&store.access.load().await?.secret);
+    Ok(bootstrap(store, &seal, ids, &**clock).await?)
+}
+
+async fn engine(base: &Base) -> Result<delivery::Handle, Error> {
+    let store = base.store.deliveries.clone();
+    let epoch = store.begin_epoch(base.clock.now()).await?;
+    let limits = Arc::new(channels::limits(&base.registry, &base.clock));
+    let (registry, clock, tasks) = (base.registry.clone(), base.clock.clone(), base.tasks.clone());
+    Ok(Engine::start(Deps { store, registry, limits, clock, tasks, epoch }))
+}
+
+async fn services(base: &Base, engine: &delivery::Handle) -> Result<Services, Error> {
+    let Base { store, memory, ids, clock, tasks, .. } = base;
+    let behind = Arc::new(Notify::new());
+    let follower = Follower::start(store.clone(), memory.clone(), behind.clone(), tasks);
+    let policy = Arc::new(Policy::new(memory.grants.clone()));
+    let inboxes = Inboxes::start(InboxParts {
+        store: store.clone(),
+        index: memory.index.clone(),
+        applications: memory.applications.clone(),
+        clock: clock.clone(),
+        tasks: tasks.clone(),
+        seal: memory.seal.clone(),
+    })
+    .await?;
+    let publisher = Publisher::start(
+        Parts {
+            store: store.clone(),
+            index: memory.index.clone(),
+            policy: policy.clone(),
+            grants: memory.grants.clone(),
+            applications: memory.applications.clone(),
+            ids: ids.clone(),
+            clock: clock.clone(),
+            delivery: Arc::new(engine.clone()),
+            inbox: Arc::new(siblings::Streams(inboxes.clone())),
+            providers: Arc::new(base.registry.clone()),
+            behind,
+            #[cfg(feature = "sabotage")]
+            answer_before_commit: base.settings.sabotage.answer_before_commit,
+        },
+        tasks,
+    );
+    let admin = Admin::new(AdminParts {
+        store: store.clone(),
+        index: memory.index.clone(),
+        keyring: memory.keyring.clone(),
+        grants: memory.grants.clone(),
+        policy,
+        applications: memory.applications.clone(),
+        seal: memory.seal.clone(),
+        ids: ids.clone(),
+        clock: clock.clone(),
+    });
+    let registrar =
+        Registrar::new(RegistrarParts { store: store.clone(), memory: memory.clone(), follower, clock: clock.clone() });
+    Ok(Services {
+        keyring: memory.keyring.clone(),
+        index: memory.index.clone(),
+        publisher,
+        reporter: Reporter::new(store.clone(), memory.index.clone(), clock.clone(), tasks.clone()),
+        inboxes,
+        admin,
+        applications: memory.applications.clone(),
+        registrar,
+        clock: clock.clone(),
+        stop: tasks.stop_token(),
+    })
+}
