@@ -9,6 +9,7 @@ pub mod answer;
 pub mod auth;
 pub mod codec;
 pub mod convert;
+mod directory;
 pub mod error;
 mod inbox;
 mod publish;
@@ -47,8 +48,10 @@ pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/camp
 pub struct Services {
     /// Who calls.
     pub keyring: Arc<Keyring>,
-    /// Applications, keys and grants.
+    /// Gives and takes rights.
     pub admin: Admin,
+    /// Keeps departments, users and tags.
+    pub registrar: Registrar,
     /// The applications in memory, for their names.
     pub applications: Arc<Applications>,
     /// Departments, users and tags.
@@ -85,8 +88,6 @@ fn draining() -> Refusal {
     Refusal::new(Reason::Draining, "The node is going away; connect again and repeat what was not answered.")
 }
 
-#[tonic::async_trait]
-impl v1::directory_service_server::DirectoryService for Services {}
 #[tonic::async_trait]
 impl v1::event_service_server::EventService for Services {}
 #[tonic::async_trait]

@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod content;
+pub mod directory;
 pub mod enums;
 pub mod inbox;
 pub mod message;
@@ -12,6 +13,7 @@ pub mod publish;
 pub mod text;
 pub mod time;
 
+use super::{error, v1};
 use crate::domain::refusal::{Reason, Refusal};
 
 /// The refusal of a field that the interface has and this version does not serve.
@@ -57,3 +59,11 @@ pub fn why(text: &str) -> Result<(), Refusal> {
 }
 
 const WHY_CHARS_MAX: usize = 500;
+
+/// A refused row of a stream. The id is that of the user, where the refusal names one.
+#[must_use]
+pub fn error_row(row: usize, refusal: Refusal) -> v1::RowError {
+    let id = refusal.metadata.iter().find(|(key, _)| key.starts_with("user_id")).map(|(_, id)| id.clone());
+    let row = i64::try_from(row).unwrap_or(i64::MAX);
+    v1::RowError { row, id: id.unwrap_or_default(), error: Some(error::item(refusal)) }
+}

@@ -1,0 +1,246 @@
+//! Departments, users and tags, both ways.
+
+use super::{absent, count, enums, error_row, invalid, page, required, some};
+use crate::api::v1;
+use crate::directory::{DepartmentDraft, DepartmentView, MembersEdited, TagDraft, TagView, UsersUpserted};
+use crate::domain::directory::{Address, TagKind, User, UserDraft, UserKind, UserStatus};
+use crate::domain::page::PageRequest;
+use crate::domain::refusal::Refusal;
+
+/// Which page of a list.
+///
+/// # Errors
+/// `FIELD_INVALID` for a size that cannot be.
+pub fn page(size: i32, token: String) -> Result<PageRequest, Refusal> {
+    Ok(PageRequest { size: page::size(size)?, token })
+}
+
+/// A department as its caller wants it.
+///
+/// # Errors
+/// `FIELD_REQUIRED`, or `NOT_YET_AVAILABLE` for a field that is not served.
+pub fn department_draft(wanted: Option<v1::Department>) -> Result<DepartmentDraft, Refusal> {
+    let wanted = wanted.ok_or_else(|| required("department"))?;
+    absent(wanted.sender_name.is_empty(), "department.sender_name")?;
+    absent(wanted.reply_to.is_empty(), "department.reply_to")?;
+    absent(wanted.provider_ids.is_empty(), "department.provider_ids")?;
+    absent(wanted.etag.is_empty(), "department.etag")?;
+    Ok(DepartmentDraft { external_id: wanted.department_id, parent: some(wanted.parent_id), name: wanted.name })
+}
+
+/// A department as the wire carries it.
+#[must_use]
+pub fn department(view: DepartmentView) -> v1::Department {
+    v1::Department {
+        department_id: view.department.external_id,
+        parent_id: view.parent.unwrap_or_default(),
+        name: view.department.name,
+        level: i32::try_from(view.level).unwrap_or(i32::MAX),
+        ..Default::default()
+    }
+}
+
+/// A user as its caller wants it.
+///
+/// # Errors
+/// `FIELD_REQUIRED`, `FIELD_INVALID`, or `NOT_YET_AVAILABLE` for a field that is not served.
+pub fn user_draft(wanted: Option<v1::User>) -> Result<UserDraft, Refusal> {
+    let wanted = wanted.ok_or_else(|| required("user"))?;
+    absent(wanted.alias_ids.is_empty(), "user.alias_ids")?;
+    absent(wanted.etag.is_empty(), "user.etag")?;
+    let kind = match v1::UserKind::try_from(wanted.kind) {
+        Ok(v1::UserKind::Unspecified | v1::UserKind::Person) => UserKind::Person,
+        Ok(v1::UserKind::Group) => UserKind::Group,
+        Err(_) => return Err(invalid("user.kind", "names no kind of user")),
+    };
+    let status = match v1::UserStatus::try_from(wanted.status) {
+        Ok(v1::UserStatus::Unspecified | v1::UserStatus::Active) => UserStatus::Active,
+        Ok(v1::UserStatus::Left) => UserStatus::Left,
+        Ok(v1::UserStatus::Deceased) => UserStatus::Deceased,
+        Ok(v1::UserStatus::Erased) | Err(_) => return Err(invalid("user.status", "is no status that can be given")),
+    };
+    let addresses = wanted.addresses.into_iter().enumerate().map(|(place, one)| address(place, one));
+    Ok(UserDraft {
+        external_id: wanted.user_id,
+        kind,
+        name: wanted.name,
+        status,
+        locale: wanted.locale,
+        primary_department: some(wanted.primary_department_id),
+        departments: wanted.department_ids,
+        addresses: addresses.collect::<Result<_, _>>()?,
+        tags: wanted.tags,
+    })
+}
+
+fn address(place: usize, wanted: v1::Address) -> Result<Address, Refusal> {
+    let path = |field: &str| format!("user.addresses[{place}].{field}");
+    absent(wanted.provider_id.is_empty(), &path("provider_id"))?;
+    absent(wanted.verified_at.is_none(), &path("verified_at"))?;
+    match v1::AddressState::try_from(wanted.state) {
+        Ok(v1::AddressState::Unspecified | v1::AddressState::Usable) => {}
+        Ok(_) => return Err(super::not_yet(&path("state"))),
+        Err(_) => return Err(invalid(&path("state"), "names no state of an address")),
+    }
+    Ok(Address { channel: enums::channel(&path("channel"), wanted.channel)?, value: wanted.value })
+}
+
+/// A user as the wire carries it. People on leave count as here, graduates as gone.
+#[must_use]
+pub fn user(user: User) -> v1::User {
+    let kind = match user.kind {
+        UserKind::Person => v1::UserKind::Person,
+        UserKind::Group => v1::UserKind::Group,
+    };
+    let status = match user.status {
+        UserStatus::Active | UserStatus::OnLeave => v1::UserStatus::Active,
+        UserStatus::Graduated | UserStatus::Left => v1::UserStatus::Left,
+        UserStatus::Deceased => v1::UserStatus::Deceased,
+    };
+    let address = |address: Address| v1::Address {
+        channel: enums::channel_number(address.channel),
+        value: address.value,
+        state: v1::AddressState::Usable.into(),
+        ..Default::default()
+    };
+    v1::User {
+        user_id: user.external_id,
+        alias_ids: Vec::new(),
+        kind: kind.into(),
+        name: user.name,
+        status: status.into(),
+        primary_department_id: user.primary_department.unwrap_or_default(),
+        department_ids: user.departments,
+        addresses: user.addresses.into_iter().map(address).collect(),
+        tags: user.tags,
+        locale: user.locale,
+        etag: String::new(),
+    }
+}
+
+/// What came of a stream of users.
+#[must_use]
+pub fn upserted(done: UsersUpserted) -> v1::UpsertUsersResponse {
+    v1::UpsertUsersResponse {
+        created: count(done.created),
+        updated: count(done.updated),
+        unchanged: count(done.unchanged),
+        errors: done.errors.into_iter().map(|one| error_row(one.row, one.refusal)).collect(),
+        error_count: count(done.error_count),
+        directory_seq: done.seq,
+    }
+}
+
+/// A tag as its caller wants it.
+///
+/// # Errors
+/// `FIELD_REQUIRED`, `FIELD_INVALID`, or `NOT_YET_AVAILABLE` for a field that is not served.
+pub fn tag_draft(wanted: Option<v1::Tag>) -> Result<TagDraft, Refusal> {
+    let wanted = wanted.ok_or_else(|| required("tag"))?;
+    absent(wanted.description.is_empty(), "tag.description")?;
+    absent(!wanted.sensitive, "tag.sensitive")?;
+    absent(wanted.user_grants.is_empty(), "tag.user_grants")?;
+    absent(wanted.expire_at.is_none(), "tag.expire_at")?;
+    absent(wanted.etag.is_empty(), "tag.etag")?;
+    let kind = match v1::TagKind::try_from(wanted.kind) {
+        Ok(v1::TagKind::Unspecified | v1::TagKind::Static) => TagKind::Static,
+        Ok(v1::TagKind::Rule) => TagKind::Rule,
+        _ => return Err(invalid("tag.kind", "is neither STATIC nor RULE; other tags are kept by the service")),
+    };
+    let department = some(wanted.owner_department_id);
+    Ok(TagDraft { name: wanted.tag, kind, title: wanted.title, rule: some(wanted.rule), department })
+}
+
+/// A tag as the wire carries it.
+#[must_use]
+pub fn tag(view: TagView) -> v1::Tag {
+    let kind = match view.tag.kind {
+        TagKind::Static => v1::TagKind::Static,
+        TagKind::Rule => v1::TagKind::Rule,
+        TagKind::Department => v1::TagKind::Department,
+        TagKind::Reachable => v1::TagKind::Reachable,
+        TagKind::Everyone => v1::TagKind::Unspecified,
+    };
+    v1::Tag {
+        tag: view.tag.name,
+        title: view.tag.title,
+        owner_department_id: view.department.unwrap_or_default(),
+        kind: kind.into(),
+        rule: view.tag.rule.unwrap_or_default(),
+        count: count(view.count),
+        ..Default::default()
+    }
+}
+
+/// What came of a stream of edits.
+#[must_use]
+pub fn edited(done: MembersEdited) -> v1::EditTagMembersResponse {
+    v1::EditTagMembersResponse {
+        added: count(done.added),
+        removed: count(done.removed),
+        errors: done.errors.into_iter().map(|one| error_row(one.row, one.refusal)).collect(),
+        error_count: count(done.error_count),
+        directory_seq: done.seq,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::channel::Channel;
+    use crate::domain::refusal::Reason;
+
+    fn sample() -> v1::User {
+        v1::User {
+            user_id: "3121151001".to_owned(),
+            kind: v1::UserKind::Person.into(),
+            name: "李明".to_owned(),
+            status: v1::UserStatus::Active.into(),
+            primary_department_id: "cs".to_owned(),
+            department_ids: vec!["cs".to_owned()],
+            addresses: vec![v1::Address {
+                channel: v1::Channel::Email.into(),
+                value: "li@example.edu".to_owned(),
+                state: v1::AddressState::Usable.into(),
+                ..Default::default()
+            }],
+            tags: vec!["grade:2021".to_owned()],
+            locale: "zh-CN".to_owned(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_user_reads_back() {
+        let draft = user_draft(Some(sample())).unwrap();
+        assert_eq!(draft.addresses[0].channel, Channel::Email);
+        let kept = User {
+            ordinal: 16,
+            external_id: draft.external_id,
+            kind: draft.kind,
+            name: draft.name,
+            status: draft.status,
+            locale: draft.locale,
+            primary_department: draft.primary_department,
+            departments: draft.departments,
+            addresses: draft.addresses,
+            tags: draft.tags,
+            version: 1,
+        };
+        assert_eq!(user(kept), sample());
+    }
+
+    #[test]
+    fn what_is_not_kept_is_refused_and_not_dropped() {
+        let unverified = v1::Address { state: v1::AddressState::Dead.into(), ..sample().addresses.remove(0) };
+        for (field, row) in [
+            ("user.alias_ids", v1::User { alias_ids: vec!["x".to_owned()], ..sample() }),
+            ("user.addresses[0].state", v1::User { addresses: vec![unverified], ..sample() }),
+        ] {
+            let refusal = user_draft(Some(row)).unwrap_err();
+            assert_eq!((refusal.reason, refusal.field.as_deref()), (Reason::NotYetAvailable, Some(field)));
+        }
+        let secret = v1::Tag { sensitive: true, ..Default::default() };
+        assert_eq!(tag_draft(Some(secret)).unwrap_err().reason, Reason::NotYetAvailable);
+    }
+}

@@ -1,0 +1,171 @@
+//! `DirectoryService`: departments, users and tags.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::convert::{self, absent, directory as convert_directory, required};
+use super::v1::directory_service_server::DirectoryService;
+use super::{Services, error, v1};
+use crate::directory::{TagFilter, UserQuery};
+
+type Answer<T> = Result<Response<T>, Status>;
+
+/// How long a stream of rows may be silent.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+#[tonic::async_trait]
+impl DirectoryService for Services {
+    async fn upsert_department(
+        &self,
+        request: Request<v1::UpsertDepartmentRequest>,
+    ) -> Answer<v1::UpsertDepartmentResponse> {
+        let caller = self.caller(request.metadata())?;
+        let draft = convert_directory::department_draft(request.into_inner().department)?;
+        let written = self.registrar.upsert_department(&caller, draft).await?;
+        Ok(Response::new(v1::UpsertDepartmentResponse {
+            department: Some(convert_directory::department(written.view)),
+            created: written.created,
+            directory_seq: written.seq,
+        }))
+    }
+
+    async fn get_department(&self, request: Request<v1::GetDepartmentRequest>) -> Answer<v1::GetDepartmentResponse> {
+        let caller = self.caller(request.metadata())?;
+        let id = given("department_id", request.into_inner().department_id)?;
+        let view = self.registrar.department(&caller, &id)?;
+        Ok(Response::new(v1::GetDepartmentResponse { department: Some(convert_directory::department(view)) }))
+    }
+
+    async fn list_departments(
+        &self,
+        request: Request<v1::ListDepartmentsRequest>,
+    ) -> Answer<v1::ListDepartmentsResponse> {
+        let caller = self.caller(request.metadata())?;
+        let wanted = request.into_inner();
+        let parent = convert::some(wanted.parent_id);
+        let page = convert_directory::page(wanted.page_size, wanted.page_token)?;
+        let found = self.registrar.departments(&caller, parent.as_deref(), wanted.recursive, &page)?;
+        Ok(Response::new(v1::ListDepartmentsResponse {
+            departments: found.items.into_iter().map(convert_directory::department).collect(),
+            next_page_token: found.next_token,
+        }))
+    }
+
+    async fn upsert_users(
+        &self,
+        request: Request<Streaming<v1::UpsertUsersRequest>>,
+    ) -> Answer<v1::UpsertUsersResponse> {
+        let caller = self.caller(request.metadata())?;
+        let mut bulk = self.registrar.upsert_users(&caller)?;
+        let mut rows = request.into_inner();
+        while let Some(row) = next(&mut rows).await? {
+            bulk.put(convert_directory::user_draft(row.user)).await?;
+        }
+        let done = bulk.finish().await?;
+        Ok(Response::new(convert_directory::upserted(done)))
+    }
+
+    async fn get_user(&self, request: Request<v1::GetUserRequest>) -> Answer<v1::GetUserResponse> {
+        let caller = self.caller(request.metadata())?;
+        let id = given("user_id", request.into_inner().user_id)?;
+        let user = self.registrar.user(&caller, &id).await?;
+        Ok(Response::new(v1::GetUserResponse { user: Some(convert_directory::user(user)) }))
+    }
+
+    async fn list_users(&self, request: Request<v1::ListUsersRequest>) -> Answer<v1::ListUsersResponse> {
+        let caller = self.caller(request.metadata())?;
+        let wanted = request.into_inner();
+        let query = UserQuery {
+            query: convert::some(wanted.query),
+            department: convert::some(wanted.department_id),
+            tag: convert::some(wanted.tag),
+        };
+        let page = convert_directory::page(wanted.page_size, wanted.page_token)?;
+        let found = self.registrar.users(&caller, &query, &page).await?;
+        Ok(Response::new(v1::ListUsersResponse {
+            users: found.items.into_iter().map(convert_directory::user).collect(),
+            next_page_token: found.next_token,
+        }))
+    }
+
+    async fn upsert_tag(&self, request: Request<v1::UpsertTagRequest>) -> Answer<v1::UpsertTagResponse> {
+        let caller = self.caller(request.metadata())?;
+        let draft = convert_directory::tag_draft(request.into_inner().tag)?;
+        let written = self.registrar.upsert_tag(&caller, draft).await?;
+        Ok(Response::new(v1::UpsertTagResponse {
+            tag: Some(convert_directory::tag(written.view)),
+            created: written.created,
+            directory_seq: written.seq,
+        }))
+    }
+
+    async fn get_tag(&self, request: Request<v1::GetTagRequest>) -> Answer<v1::GetTagResponse> {
+        let caller = self.caller(request.metadata())?;
+        let name = given("tag", request.into_inner().tag)?;
+        let view = self.registrar.tag(&caller, &name)?;
+        Ok(Response::new(v1::GetTagResponse { tag: Some(convert_directory::tag(view)) }))
+    }
+
+    async fn delete_tag(&self, request: Request<v1::DeleteTagRequest>) -> Answer<v1::DeleteTagResponse> {
+        let caller = self.caller(request.metadata())?;
+        let v1::DeleteTagRequest { tag, etag } = request.into_inner();
+        absent(etag.is_empty(), "etag")?;
+        let directory_seq = self.registrar.delete_tag(&caller, &given("tag", tag)?).await?;
+        Ok(Response::new(v1::DeleteTagResponse { directory_seq }))
+    }
+
+    async fn list_tags(&self, request: Request<v1::ListTagsRequest>) -> Answer<v1::ListTagsResponse> {
+        let caller = self.caller(request.metadata())?;
+        let wanted = request.into_inner();
+        let filter = TagFilter { query: wanted.query, usable_only: wanted.usable_only };
+        let page = convert_directory::page(wanted.page_size, wanted.page_token)?;
+        let found = self.registrar.tags(&caller, &filter, &page)?;
+        Ok(Response::new(v1::ListTagsResponse {
+            tags: found.items.into_iter().map(convert_directory::tag).collect(),
+            next_page_token: found.next_token,
+        }))
+    }
+
+    async fn list_tag_members(
+        &self,
+        request: Request<v1::ListTagMembersRequest>,
+    ) -> Answer<v1::ListTagMembersResponse> {
+        let caller = self.caller(request.metadata())?;
+        let wanted = request.into_inner();
+        let page = convert_directory::page(wanted.page_size, wanted.page_token)?;
+        let found = self.registrar.tag_members(&caller, &given("tag", wanted.tag)?, &page)?;
+        Ok(Response::new(v1::ListTagMembersResponse {
+            user_ids: found.items.iter().map(|id| id.to_string()).collect(),
+            next_page_token: found.next_token,
+        }))
+    }
+
+    async fn edit_tag_members(
+        &self,
+        request: Request<Streaming<v1::EditTagMembersRequest>>,
+    ) -> Answer<v1::EditTagMembersResponse> {
+        let caller = self.caller(request.metadata())?;
+        let mut edits = self.registrar.edit_members(&caller)?;
+        let mut rows = request.into_inner();
+        while let Some(edit) = next(&mut rows).await? {
+            edits.put(&edit.tag, &edit.add, &edit.remove).await?;
+        }
+        let done = edits.finish().await?;
+        Ok(Response::new(convert_directory::edited(done)))
+    }
+}
+
+/// The text of a required field.
+fn given(path: &str, text: String) -> Result<String, Status> {
+    if text.is_empty() { Err(required(path).into()) } else { Ok(text) }
+}
+
+/// The next row of a stream, which may not be silent for ever.
+async fn next<T>(rows: &mut Streaming<T>) -> Result<Option<T>, Status> {
+    match timeout(SILENCE_MAX, rows.message()).await {
+        Ok(read) => read.map_err(error::transport),
+        Err(_) => Err(Status::deadline_exceeded("The stream was silent for a minute; send the rows again.")),
+    }
+}
