@@ -54,8 +54,6 @@ pub struct Services {
     pub registrar: Registrar,
     /// The applications in memory, for their names.
     pub applications: Arc<Applications>,
-    /// Departments, users and tags.
-    pub registrar: Registrar,
     /// The directory in memory, for the institution's ids.
     pub index: Arc<Index>,
     /// Publishes, previews and cancels.
