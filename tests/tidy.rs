@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[(&str, u8, &[&str])] = &[
     ("domain", 0, &[]),
     ("runtime", 1, &[]),
-    ("telemetry", 1, &[]),
+    // Health is served by a task, and only runtime spawns.
+    ("telemetry", 1, &["runtime"]),
     ("store", 2, &[]),
     ("coordination", 2, &[]),
     ("channel", 2, &[]),
@@ -58,6 +59,13 @@ const INLINE_TEST_LINES_MAX: usize = 100;
 /// `path: rule` that is not kept yet. Only ever remove lines here.
 const EXEMPT: &[&str] = &[];
 
+impl Source {
+    /// Tests beside the code may do what the code may not.
+    fn is_test(&self) -> bool {
+        self.path.contains("/tests/") || self.path.ends_with("tests.rs")
+    }
+}
+
 struct Source {
     path: String,
     lines: Vec<String>,
@@ -66,7 +74,8 @@ struct Source {
 impl Source {
     /// The lines before the inline test module.
     fn code(&self) -> &[String] {
-        let end = self.lines.iter().position(|line| line.trim() == "#[cfg(test)]").unwrap_or(self.lines.len());
+        let inline = |pair: &[String]| pair[0].trim() == "#[cfg(test)]" && pair[1].trim_end().ends_with('{');
+        let end = self.lines.windows(2).position(inline).unwrap_or(self.lines.len());
         &self.lines[..end]
     }
 }
@@ -77,8 +86,10 @@ fn the_house_is_tidy() {
     assert!(sources.len() > 20, "tidy must find the sources");
     let mut faults = Vec::new();
     for source in &sources {
-        layers(source, &mut faults);
-        fences(source, &mut faults);
+        if !source.is_test() {
+            layers(source, &mut faults);
+            fences(source, &mut faults);
+        }
         sizes(source, &mut faults);
         manners(source, &mut faults);
     }
