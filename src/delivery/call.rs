@@ -15,6 +15,7 @@ use crate::domain::batch::Fence;
 use crate::domain::id::LegId;
 use crate::domain::message::LostAnswer;
 use crate::domain::outcome::{Outcome, Reason};
+use crate::domain::time::At;
 use crate::domain::verdict::Verdict;
 use crate::runtime::clock::SharedClock;
 use crate::store::Deliveries;
@@ -63,10 +64,12 @@ impl Job {
                 return Answer::Lost;
             }
         }
-        if let Some(stop) = self.stopped(&ordinals) {
+        // Read once: what is checked now is handed over in the same breath.
+        let now = self.clock.now();
+        if let Some(stop) = self.stopped(&ordinals, now) {
             return stop;
         }
-        let left = expire_at.since(self.clock.now()).max(Duration::from_millis(100));
+        let left = expire_at.since(now).max(Duration::from_millis(100));
         let timeout = self.timeout.min(left);
         if !self.shared.lease_lasts(self.clock.monotonic() + timeout) {
             return Answer::Lost;
@@ -86,12 +89,12 @@ impl Job {
     }
 
     /// Whether the message was cancelled or ran out in the meantime.
-    fn stopped(&self, ordinals: &[u32]) -> Option<Answer> {
+    fn stopped(&self, ordinals: &[u32], now: At) -> Option<Answer> {
         let whole =
             |outcome, reason| Answer::Stopped(Tally::whole(outcome, reason, ordinals.iter().copied().collect()));
         if self.shared.tombstones.holds(self.leg.message()) {
             Some(whole(Outcome::Cancelled, Reason::CancelledByPerson))
-        } else if self.clock.now() >= self.material.leg.facts.expire_at {
+        } else if now >= self.material.leg.facts.expire_at {
             Some(whole(Outcome::Expired, Reason::ExpiredWaiting))
         } else {
             None

@@ -5,4 +5,5 @@
 mod api;
 mod channel;
 mod publish;
+mod sim;
 mod store;

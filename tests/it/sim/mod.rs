@@ -1,0 +1,6 @@
+//! The engine against a store in memory and providers that do what they like. A failure names its seed;
+//! `CAMPANILE_SIM_SEED` runs that one alone.
+
+mod model;
+mod script;
+mod seeded;
