@@ -2,5 +2,6 @@
 //! `CAMPANILE_SIM_SEED` runs that one alone.
 
 mod model;
+mod scenes;
 mod script;
 mod seeded;
