@@ -209,7 +209,7 @@ fn record(message: &mut Message, violations: &mut Vec<String>, set: &Set, outcom
 
 /// Whether a person can be reached at all, by her number.
 pub fn reachable(ordinal: u32) -> bool {
-    ![23, 29, 31, 37].iter().any(|n| ordinal % n == 0)
+    ![23_u32, 29, 31, 37].iter().any(|n| ordinal.is_multiple_of(*n))
 }
 
 #[async_trait]
@@ -290,10 +290,11 @@ impl Deliveries for Model {
         self.trouble().await?;
         let person = |ordinal: u32| Reach {
             ordinal,
-            address: (ordinal % 23 != 0)
-                .then(|| if ordinal % 37 == 0 { "no mailbox".into() } else { format!("u{ordinal}@x.cn").into() }),
-            receives: ordinal % 29 != 0,
-            erased: ordinal % 31 == 0,
+            address: (!ordinal.is_multiple_of(23)).then(|| {
+                if ordinal.is_multiple_of(37) { "no mailbox".into() } else { format!("u{ordinal}@x.cn").into() }
+            }),
+            receives: !ordinal.is_multiple_of(29),
+            erased: ordinal.is_multiple_of(31),
         };
         Ok(ordinals.into_iter().map(person).collect())
     }

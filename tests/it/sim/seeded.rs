@@ -309,12 +309,12 @@ fn every_delivery_reaches_one_outcome_through_crashes_and_cancels() {
         Ok(seed) => vec![seed.parse().expect("a number")],
         Err(_) => {
             let base: u64 = rand::random_range(0..1_000_000);
-            (0..3).map(|n| base + n * 1_000_003).collect()
+            (0..2).map(|n| base + n * 1_000_003).collect()
         }
     };
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        if !info.payload().downcast_ref::<&str>().is_some_and(|text| *text == "as told") {
+        if info.payload().downcast_ref::<&str>().is_none_or(|text| *text != "as told") {
             before(info);
         }
     }));
