@@ -4,6 +4,8 @@
 
 mod api;
 mod channel;
+mod directory;
+mod inbox;
 mod publish;
 mod sim;
 mod store;

@@ -5,10 +5,10 @@ mod access;
 mod delivery;
 mod directory;
 mod embedded;
-mod fixture;
+pub mod fixture;
 mod inbox;
 mod message;
-mod publishing;
+pub mod publishing;
 mod report;
 
 use std::fs;

@@ -1,0 +1,97 @@
+//! The directory's use-cases and the follower over a real store.
+
+mod reading;
+mod writing;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use campanile::access::Caller;
+use campanile::directory::{Follower, Memory, Registrar, RegistrarParts};
+use campanile::domain::access::{Key, KeyScope, Mode, Principal};
+use campanile::domain::page::PageRequest;
+use campanile::domain::refusal::Refusal;
+use campanile::runtime::clock::ManualClock;
+use campanile::runtime::tasks::Tasks;
+use tokio::sync::Notify;
+
+use crate::store::fixture::{NOW, campus};
+use crate::store::publishing::{PUBLISHER, grant, key};
+use crate::store::{Fresh, Store, sqlite};
+
+/// A campus with its registrar and follower.
+pub struct Office {
+    pub store: Store,
+    pub memory: Memory,
+    pub follower: Follower,
+    pub registrar: Registrar,
+    _tasks: Tasks,
+    _fresh: Fresh,
+}
+
+/// So many people, `u1` and on, in `cs` under `xjtu`.
+pub async fn office(people: u32) -> Office {
+    let fresh = sqlite();
+    let store = fresh.store.clone();
+    campus(&store, people).await;
+    let memory = Memory::load(&store).await.unwrap();
+    let tasks = Tasks::new();
+    let follower = Follower::start(store.clone(), memory.clone(), Arc::new(Notify::new()), &tasks);
+    let registrar = Registrar::new(RegistrarParts {
+        store: store.clone(),
+        memory: memory.clone(),
+        follower: follower.clone(),
+        clock: Arc::new(ManualClock::at(NOW)),
+    });
+    Office { store, memory, follower, registrar, _tasks: tasks, _fresh: fresh }
+}
+
+/// A caller with these scopes.
+pub fn caller(mode: Mode, scopes: &[KeyScope]) -> Caller {
+    let key = Key { mode, scopes: scopes.iter().copied().collect(), ..key(1) };
+    Caller { principal: PUBLISHER, key: Arc::new(key) }
+}
+
+/// The administrator.
+pub fn admin() -> Caller {
+    Caller { principal: Principal::Person(0), ..caller(Mode::Live, &[KeyScope::Admin]) }
+}
+
+/// Every name of a list, in pages of two.
+pub fn all<T>(mut page: impl FnMut(&PageRequest) -> Result<campanile::domain::page::Page<T>, Refusal>) -> Vec<T> {
+    let (mut request, mut found) = (PageRequest { size: 2, token: String::new() }, Vec::new());
+    loop {
+        let next = page(&request).unwrap();
+        assert!(next.items.len() <= 2);
+        found.extend(next.items);
+        if next.next_token.is_empty() {
+            return found;
+        }
+        request.token = next.next_token;
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_follows_knows_rights_as_soon_as_it_knows_their_change() {
+    let office = office(1).await;
+    let seq = office.store.access.create_key(key(1)).await.unwrap();
+    office.follower.catch_up(seq).await.unwrap();
+    assert_eq!(office.memory.keyring.get(key(1).id).map(|key| key.revoked_at), Some(None));
+    let seq = office.store.access.create_grant(grant(1)).await.unwrap();
+    office.follower.catch_up(seq).await.unwrap();
+    assert_eq!(office.memory.grants.of(PUBLISHER).len(), 1);
+    office.store.access.revoke_key(key(1).id, NOW).await.unwrap();
+    let seq = office.store.access.revoke_grant(grant(1).id, NOW).await.unwrap();
+    office.follower.catch_up(seq).await.unwrap();
+    assert_eq!(office.memory.keyring.get(key(1).id).unwrap().revoked_at, Some(NOW));
+    assert_eq!(office.memory.grants.of(PUBLISHER)[0].revoked_at, Some(NOW));
+}
+
+#[tokio::test]
+async fn a_change_without_a_hint_is_seen_within_seconds() {
+    let office = office(1).await;
+    let seq = office.store.access.create_key(key(1)).await.unwrap();
+    let seen = office.memory.index.wait_for(seq);
+    tokio::time::timeout(Duration::from_secs(10), seen).await.expect("polled");
+    assert!(office.memory.keyring.get(key(1).id).is_some());
+}
