@@ -13,12 +13,9 @@ use crate::domain::time::At;
 pub(super) struct Position {
     /// Since when it is visible.
     pub visible_at: At,
-    /// Tells entries of the same moment apart.
-    pub leg: Leg,
+    /// The leg's number, which tells entries of the same moment apart; 0 stands before all of them.
+    pub leg: i64,
 }
-
-/// A leg's number; 0 stands before all of them.
-pub(super) type Leg = i64;
 
 impl Position {
     /// The place of a leg.

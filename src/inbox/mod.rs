@@ -149,7 +149,8 @@ impl Inboxes {
                 () = self.parts.tasks.stopping() => return,
                 () = tokio::time::sleep(EXPIRE_EVERY) => {}
             }
-            self.read_sets.forget(&self.feed.expire(self.parts.clock.now()));
+            let now = self.parts.clock.now();
+            self.read_sets.forget(&self.feed.expire(now), now);
         }
     }
 }

@@ -23,6 +23,9 @@ const QUEUE: usize = 4_096;
 /// How many marks are written together.
 const GROUP: usize = 4_096;
 
+/// The longest that a message can be in a list after it was accepted: 365 days until it is sent, and 30 more.
+const LISTED_MAX: Duration = Duration::from_secs(400 * 86_400);
+
 /// Who has read which leg.
 #[derive(Default)]
 pub(super) struct ReadSets {
@@ -71,12 +74,12 @@ impl ReadSets {
         legs.insert(leg, read_by);
     }
 
-    /// Forgets legs that nobody can list any more.
-    pub(super) fn forget(&self, gone: &[LegId]) {
-        if !gone.is_empty() {
-            let mut legs = self.legs.write();
-            gone.iter().for_each(|leg| drop(legs.remove(leg)));
-        }
+    /// Forgets legs that nobody can list any more: those that are gone, and those of messages that were made
+    /// so long ago that every one of them has expired.
+    pub(super) fn forget(&self, gone: &[LegId], now: At) {
+        let mut legs = self.legs.write();
+        gone.iter().for_each(|leg| drop(legs.remove(leg)));
+        legs.retain(|leg, _| leg.message().made_at().plus(LISTED_MAX) > now);
     }
 }
 
@@ -159,17 +162,22 @@ async fn write(store: &Store, sets: &ReadSets, at: At, group: Vec<Mark>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::MessageId;
 
     #[test]
     fn read_sets_know_one_reader_and_many() {
         let sets = ReadSets::default();
-        let leg = LegId(17);
+        let leg = MessageId(16).leg(1);
         sets.add(leg, &Set::from_iter([5]), At(10));
         sets.add(leg, &Set::from_iter([5]), At(20));
         assert_eq!((sets.read_at(leg, 5), sets.read_at(leg, 6)), (Some(At(10)), None), "the first time stays");
         sets.add(leg, &Set::from_iter([6, 7]), At(30));
         assert!([5, 6, 7].iter().all(|one| sets.read_at(leg, *one).is_some()));
-        sets.forget(&[leg]);
-        assert_eq!(sets.read_at(leg, 5), None);
+        let other = MessageId(32).leg(1);
+        sets.add(other, &Set::from_iter([5]), At(30));
+        sets.forget(&[leg], leg.message().made_at());
+        assert_eq!((sets.read_at(leg, 5), sets.read_at(other, 5)), (None, Some(At(30))));
+        sets.forget(&[], other.message().made_at().plus(LISTED_MAX));
+        assert_eq!(sets.read_at(other, 5), None, "too old to be listed");
     }
 }
