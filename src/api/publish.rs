@@ -61,7 +61,11 @@ impl PublishService for Services {
         let caller = self.caller(request.metadata())?;
         let wanted = request.into_inner();
         let application = message::id_if("application_id", &wanted.application_id)?;
-        let states = wanted.states.iter().map(|state| enums::state("states", *state)).collect::<Result<_, _>>()?;
+        let states = wanted.states.iter().map(|state| enums::state("states", *state));
+        let states: Vec<_> = states.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+        if states.is_empty() && !wanted.states.is_empty() {
+            return Ok(Response::new(v1::ListMessagesResponse::default()));
+        }
         let filter = ListFilter {
             principal: application.map(Principal::Application),
             department_id: convert::some(wanted.department_id),

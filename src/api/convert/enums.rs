@@ -80,19 +80,19 @@ pub fn class_number(class: Class) -> i32 {
     .into()
 }
 
-/// A message state to filter by.
+/// The state that a filter names; `None` for one that no message can be in yet, so that it matches nothing.
 ///
 /// # Errors
-/// `FIELD_INVALID` for a number that names none, `NOT_YET_AVAILABLE` for states that no message can have yet.
-pub fn state(path: &str, number: i32) -> Result<MessageState, Refusal> {
+/// `FIELD_INVALID` for a number that names none.
+pub fn state(path: &str, number: i32) -> Result<Option<MessageState>, Refusal> {
     match v1::MessageState::try_from(number) {
-        Ok(v1::MessageState::Scheduled) => Ok(MessageState::Scheduled),
-        Ok(v1::MessageState::Sending) => Ok(MessageState::Open),
-        Ok(v1::MessageState::Finished) => Ok(MessageState::Closed),
-        Ok(v1::MessageState::Cancelled) => Ok(MessageState::Cancelled),
-        Ok(v1::MessageState::Expired) => Ok(MessageState::Expired),
-        Ok(v1::MessageState::Rejected) => Ok(MessageState::Rejected),
-        Ok(v1::MessageState::InReview | v1::MessageState::Paused) => Err(not_yet(path)),
+        Ok(v1::MessageState::Scheduled) => Ok(Some(MessageState::Scheduled)),
+        Ok(v1::MessageState::Sending) => Ok(Some(MessageState::Open)),
+        Ok(v1::MessageState::Finished) => Ok(Some(MessageState::Closed)),
+        Ok(v1::MessageState::Cancelled) => Ok(Some(MessageState::Cancelled)),
+        Ok(v1::MessageState::Expired) => Ok(Some(MessageState::Expired)),
+        Ok(v1::MessageState::Rejected) => Ok(Some(MessageState::Rejected)),
+        Ok(v1::MessageState::InReview | v1::MessageState::Paused) => Ok(None),
         Ok(v1::MessageState::Unspecified) | Err(_) => Err(invalid(path, "names no message state")),
     }
 }
