@@ -9,3 +9,4 @@ mod inbox;
 mod publish;
 mod sim;
 mod store;
+mod support;

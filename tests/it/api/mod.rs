@@ -1,3 +1,10 @@
 //! The interface as clients see it.
 
+mod access;
 mod descriptors;
+mod directory;
+mod errors;
+mod health_reflection;
+mod inbox;
+mod publish;
+mod refusals;

@@ -1,0 +1,4 @@
+//! What several families of tests stand on.
+
+pub mod app;
+pub mod refusal;
