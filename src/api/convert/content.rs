@@ -98,7 +98,7 @@ fn wechat_from(wechat: v1::WechatContent) -> Result<WechatContent, Refusal> {
         ("content.wechat.text", &wechat.text, WECHAT_TEXT_BYTES_MAX),
         ("content.wechat.description", &wechat.description, WECHAT_DESCRIPTION_BYTES_MAX),
     ] {
-        text::block(path, value, limit).map_err(|refusal| for_wechat(refusal))?;
+        text::block(path, value, limit).map_err(for_wechat)?;
         text::without_placeholders(path, value)?;
     }
     text::one_line("content.wechat.button_text", &wechat.button_text, WECHAT_BUTTON_CHARS_MAX).map_err(for_wechat)?;

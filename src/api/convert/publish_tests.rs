@@ -158,7 +158,7 @@ fn routes_with_an_order_are_not_taken_for_all_at_once() {
     let step = v1::Step { channel: v1::Channel::Email.into(), ..Default::default() };
     let mut request = sample();
     request.channels.clear();
-    request.route = Some(v1::Route { mode: v1::RouteMode::Steps.into(), steps: vec![step.clone()] });
+    request.route = Some(v1::Route { mode: v1::RouteMode::Steps.into(), steps: vec![step] });
     assert_eq!(draft(request.clone()).unwrap_err().reason, Reason::NotYetAvailable);
     request.route = Some(v1::Route { mode: v1::RouteMode::AllAtOnce.into(), steps: vec![step] });
     assert_eq!(draft(request).unwrap().channels, vec![Channel::Email]);
