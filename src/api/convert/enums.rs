@@ -254,7 +254,7 @@ mod tests {
             assert_eq!(class_if("c", class_number(known)), Ok(Some(known)));
         }
         for known in MessageState::ALL {
-            assert_eq!(state("s", state_number(known)), Ok(known));
+            assert_eq!(state("s", state_number(known)), Ok(Some(known)));
         }
         for known in Outcome::ALL {
             assert_eq!(outcome("o", outcome_number(known)), Ok(known));
