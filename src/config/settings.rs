@@ -31,6 +31,18 @@ pub struct Settings {
     pub log: Log,
     /// The providers.
     pub channel: Channels,
+    /// Which guarantees to break.
+    #[cfg(feature = "sabotage")]
+    pub sabotage: Sabotage,
+}
+
+/// Guarantees to break, one at a time, so that a test can prove that it would notice.
+#[cfg(feature = "sabotage")]
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sabotage {
+    /// A publish is answered before it is stored.
+    pub answer_before_commit: bool,
 }
 
 /// This process.
@@ -102,12 +114,22 @@ pub struct Channels {
     pub wechat: BTreeMap<String, wechat::Settings>,
 }
 
-const SECTIONS: [&str; 7] = ["node", "store", "campus", "grpc", "http", "log", "channel"];
+const SECTIONS: &[&str] = &[
+    "node",
+    "store",
+    "campus",
+    "grpc",
+    "http",
+    "log",
+    "channel",
+    #[cfg(feature = "sabotage")]
+    "sabotage",
+];
 
 /// The merged tree as settings.
 pub(super) fn read(mut tree: Table) -> Result<Settings, Error> {
     if let Some(unknown) = tree.keys().find(|key| !SECTIONS.contains(&key.as_str())) {
-        return Err(unknown_name("section", &format!("[{unknown}]"), unknown, &SECTIONS));
+        return Err(unknown_name("section", &format!("[{unknown}]"), unknown, SECTIONS));
     }
     let settings = Settings {
         node: section(&mut tree, "node")?,
@@ -117,6 +139,8 @@ pub(super) fn read(mut tree: Table) -> Result<Settings, Error> {
         http: section(&mut tree, "http")?,
         log: section(&mut tree, "log")?,
         channel: channels(&mut tree)?,
+        #[cfg(feature = "sabotage")]
+        sabotage: section(&mut tree, "sabotage")?,
     };
     check(&settings)?;
     Ok(settings)
