@@ -72,6 +72,11 @@ impl Planned {
             channels: self.channels.iter().map(|&channel| channel.into()).collect(),
             sender_user_id: self.sender.clone(),
             reference: self.reference.clone(),
+            lost_answer: match self.kind {
+                // Whose answer is lost stays unknown; by default it would be tried again for minutes.
+                Kind::Test => v1::LostAnswer::Never.into(),
+                _ => v1::LostAnswer::Unspecified.into(),
+            },
             ..Default::default()
         }
     }
