@@ -42,6 +42,7 @@ pub struct Log {
     inner: Mutex<Inner>,
     break_log: Option<BreakLog>,
     refused: PathBuf,
+    cut: PathBuf,
 }
 
 #[derive(Debug)]
@@ -56,16 +57,17 @@ impl Log {
     pub fn open(path: &Path, break_log: Option<BreakLog>) -> io::Result<Log> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         let inner = Mutex::new(Inner { file, buffer: Vec::new(), seen: 0 });
-        Ok(Log { inner, break_log, refused: refusals(path) })
+        Ok(Log { inner, break_log, refused: refusals(path), cut: cuts(path) })
     }
 
     /// Notes in [`refusals`] that somebody was refused: the code as id, and its words. Losing a note is no harm.
     pub fn note_refusal(&self, code: &str, words: &str, at_ms: i64, address: &str) {
-        let note = Receipt { id: code.into(), address: address.into(), at_ms, content: words.into() };
-        let Ok(mut line) = serde_json::to_vec(&note) else { return };
-        line.push(b'\n');
-        let file = OpenOptions::new().create(true).append(true).open(&self.refused);
-        drop(file.and_then(|mut file| file.write_all(&line)));
+        note(&self.refused, &Receipt { id: code.into(), address: address.into(), at_ms, content: words.into() });
+    }
+
+    /// Notes in [`cuts`] that a sender went away in the middle of a delivery. Losing a note is no harm.
+    pub fn note_cut(&self, at_ms: i64, address: &str) {
+        note(&self.cut, &Receipt { id: "".into(), address: address.into(), at_ms, content: "".into() });
     }
 
     /// Appends one line per address, in one write.
@@ -98,11 +100,28 @@ impl Log {
     }
 }
 
+fn note(path: &Path, note: &Receipt<'_>) {
+    let Ok(mut line) = serde_json::to_vec(note) else { return };
+    line.push(b'\n');
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    drop(file.and_then(|mut file| file.write_all(&line)));
+}
+
 /// The file beside a log that holds what was refused.
 #[must_use]
 pub fn refusals(log: &Path) -> PathBuf {
+    beside(log, ".refused")
+}
+
+/// The file beside a log that holds what was begun and never ended, because the sender went away.
+#[must_use]
+pub fn cuts(log: &Path) -> PathBuf {
+    beside(log, ".cut")
+}
+
+fn beside(log: &Path, ending: &str) -> PathBuf {
     let mut name = log.as_os_str().to_owned();
-    name.push(".refused");
+    name.push(ending);
     name.into()
 }
 

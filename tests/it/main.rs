@@ -6,6 +6,7 @@ mod api;
 mod channel;
 mod directory;
 mod inbox;
+mod process;
 mod publish;
 mod sim;
 mod store;

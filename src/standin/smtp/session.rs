@@ -46,8 +46,15 @@ struct Session<'a> {
 }
 
 /// Serves one client until it leaves.
-pub(super) async fn run(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
+pub(super) async fn run(stream: TcpStream, shared: &Shared) -> io::Result<()> {
     let mut session = Session::new(shared);
+    let ended = serve(stream, &mut session).await;
+    session.note_cut();
+    ended
+}
+
+async fn serve(mut stream: TcpStream, session: &mut Session<'_>) -> io::Result<()> {
+    let shared = session.shared;
     stream.write_all(b"220 standin.campanile.invalid ESMTP\r\n").await?;
     loop {
         session.compact();
@@ -66,6 +73,8 @@ pub(super) async fn run(mut stream: TcpStream, shared: &Shared) -> io::Result<()
             session.output.clear();
         }
         if next == Next::HangUp {
+            // It is the stand-in that leaves.
+            session.reset();
             return Ok(());
         }
     }
@@ -245,6 +254,15 @@ impl<'a> Session<'a> {
         }
         self.output.extend_from_slice(format!("250 2.0.0 Ok: queued as S{nth}\r\n").as_bytes());
         Ok(Next::GoOn)
+    }
+
+    /// The client left: what it had begun is noted, once per recipient.
+    fn note_cut(&self) {
+        if self.has_from {
+            let at_ms = self.shared.clock.now().0;
+            let names = self.recipients.iter().map(|name| &self.names[name.clone()]);
+            names.for_each(|name| self.shared.log.note_cut(at_ms, name));
+        }
     }
 
     fn reset(&mut self) {
