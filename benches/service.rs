@@ -129,7 +129,7 @@ fn standin(kind: &str, address: SocketAddr, log: &Path) -> Process {
 fn settings_text(smtp: SocketAddr, wecom: SocketAddr) -> String {
     format!(
         "[channel.email.relay]\nhost = \"127.0.0.1\"\nport = {}\nfrom = \"notice@campus.example.edu\"\nconnections = 16\n\n\
-         [channel.wechat.campus]\nbase_url = \"http://{wecom}\"\ncorp_id = \"ww0\"\nsecret = \"standin\"\nagent_id = 1000002\n",
+         [channel.wechat.campus]\nbase_url = \"http://{wecom}\"\ncorp_id = \"standin-corp\"\nsecret = \"standin-secret\"\nagent_id = 1000002\n",
         smtp.port()
     )
 }
