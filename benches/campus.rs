@@ -28,7 +28,7 @@ pub fn user_id(number: u32) -> String {
 
 async fn department(service: &Service, channel: Channel) {
     let department = v1::Department { department_id: "campus".into(), name: "校本部".into(), ..Default::default() };
-    let request = v1::UpsertDepartmentRequest { department: Some(department), ..Default::default() };
+    let request = v1::UpsertDepartmentRequest { department: Some(department) };
     let mut client = v1::directory_service_client::DirectoryServiceClient::new(channel);
     client.upsert_department(service.ask(request)).await.expect("a department");
 }
@@ -62,7 +62,7 @@ fn person(number: u32) -> v1::User {
 async fn application(service: &Service, channel: Channel) -> Application {
     let mut client = v1::access_service_client::AccessServiceClient::new(channel);
     let application = v1::Application { title: "bench".into(), department_id: "campus".into(), ..Default::default() };
-    let request = v1::CreateApplicationRequest { application: Some(application), ..Default::default() };
+    let request = v1::CreateApplicationRequest { application: Some(application) };
     let created = client.create_application(service.ask(request)).await.expect("an application").into_inner();
     let id = created.application.expect("an application").application_id;
     let mut keys = Vec::new();
@@ -86,7 +86,7 @@ async fn application(service: &Service, channel: Channel) -> Application {
         classes: vec![v1::MessageClass::Notice.into(), v1::MessageClass::Transactional.into()],
         ..Default::default()
     };
-    let request = v1::CreateGrantRequest { grant: Some(grant), ..Default::default() };
+    let request = v1::CreateGrantRequest { grant: Some(grant) };
     client.create_grant(service.ask(request)).await.expect("a grant");
     let test = keys.pop().expect("two keys");
     Application { live: keys.pop().expect("two keys"), test }

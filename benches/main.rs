@@ -3,6 +3,8 @@
 //!
 //! `cargo bench -- publish` runs one part; `--full` runs each longer and larger.
 
+#![expect(clippy::expect_used, reason = "what must hold here stops the run with its own sentence")]
+
 mod audience;
 mod campus;
 mod echo;
