@@ -60,10 +60,11 @@ pub fn why(text: &str) -> Result<(), Refusal> {
 
 const WHY_CHARS_MAX: usize = 500;
 
-/// A refused row of a stream. The id is that of the user, where the refusal names one.
+/// A refused row of a stream, counted from 0 here and from 1 on the wire. The id is that of the user, where the
+/// refusal names one.
 #[must_use]
 pub fn error_row(row: usize, refusal: Refusal) -> v1::RowError {
     let id = refusal.metadata.iter().find(|(key, _)| key.starts_with("user_id")).map(|(_, id)| id.clone());
-    let row = i64::try_from(row).unwrap_or(i64::MAX);
+    let row = i64::try_from(row).map_or(i64::MAX, |row| row.saturating_add(1));
     v1::RowError { row, id: id.unwrap_or_default(), error: Some(error::item(refusal)) }
 }
