@@ -21,8 +21,8 @@ pub enum Who {
     Any(Vec<Who>),
     /// People by index.
     People(Vec<u32>),
-    /// Ids that are nobody of the campus: the simulated users of test keys.
-    Simulated(Vec<&'static str>),
+    /// Ids under a test key: simulated users, and people whom it must not reach.
+    Test(Vec<String>),
 }
 
 impl Who {
@@ -44,7 +44,7 @@ impl Who {
         let list = |user_ids| Target::Users(v1::UserList { user_ids, ..Default::default() });
         let target = match self {
             Who::People(people) => list(people.iter().map(|&n| campus.people[n as usize].id.clone()).collect()),
-            Who::Simulated(ids) => list(ids.iter().map(|id| (*id).to_owned()).collect()),
+            Who::Test(ids) => list(ids.clone()),
             other => Target::Expression(other.expression()),
         };
         v1::Audience { target: Some(target) }
@@ -60,7 +60,7 @@ impl Who {
             Who::Not(inner) => format!("NOT {}", inner.bracketed()),
             Who::All(parts) => Who::joined(parts, " AND "),
             Who::Any(parts) => Who::joined(parts, " OR "),
-            Who::People(_) | Who::Simulated(_) => String::new(),
+            Who::People(_) | Who::Test(_) => String::new(),
         }
     }
 
@@ -83,7 +83,7 @@ impl Who {
             Who::Not(inner) => !inner.means(campus, person),
             Who::All(parts) => parts.iter().all(|part| part.means(campus, person)),
             Who::Any(parts) => parts.iter().any(|part| part.means(campus, person)),
-            Who::People(_) | Who::Simulated(_) => false,
+            Who::People(_) | Who::Test(_) => false,
         }
     }
 

@@ -21,6 +21,8 @@ use crate::runtime::clock::SharedClock;
 const AT_ONCE: usize = 8;
 /// Items of one stream that wait for their answer at a time.
 const WINDOW: usize = 64;
+/// The longest publish latency that is told apart, in microseconds.
+const ACCEPT_MAX_US: u64 = 60_000_000;
 /// How far ahead the scheduled message is.
 const SCHEDULED_AHEAD: Duration = Duration::from_secs(3);
 
@@ -50,7 +52,7 @@ impl<'a> Day<'a> {
     /// Nothing is published yet.
     pub fn new(admin: &Session, loaded: &Loaded, campus: &'a Campus, clock: SharedClock) -> Result<Day<'a>, Failure> {
         let sessions: Result<_, _> = loaded.systems.iter().map(|key| admin.with_token(&key.token)).collect();
-        let accept = Histogram::new(3).map_err(|error| Failure::refused(error.to_string()))?;
+        let accept = Histogram::new_with_max(ACCEPT_MAX_US, 3).map_err(|error| Failure::refused(error.to_string()))?;
         let test = admin.with_token(&loaded.test_token)?;
         Ok(Day { sessions: sessions?, test, campus, clock, published: Vec::new(), accept })
     }
@@ -112,7 +114,7 @@ impl<'a> Day<'a> {
     }
 
     fn keep(&mut self, plan: Planned, answer: &v1::PublishResponse, took: Duration) {
-        self.accept.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1));
+        self.accept.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         self.published.push(Published { plan, message_id: answer.message_id.clone() });
     }
 

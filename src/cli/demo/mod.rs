@@ -187,8 +187,11 @@ async fn refusals(day: &mut Day<'_>, campus: &Campus) -> Result<(), Failure> {
         return Err(Failure::refused(format!("one idempotency key gave {} as well", again.message_id)));
     }
     println!("  the whole-school notice again with the same key: still {}, nothing is sent twice", again.message_id);
-    let test = day.publish(plan::test_message()).await?;
-    println!("  with a test key: {} to {} simulated people, nobody live", test.message_id, test.recipient_count);
+    let test = day.publish(plan::test_message(campus)).await?;
+    println!(
+        "  with a test key: {} to {} people, simulated and real; nobody gets it",
+        test.message_id, test.recipient_count
+    );
     Ok(())
 }
 

@@ -11,6 +11,8 @@ use crate::api::v1::{Channel, MessageClass};
 
 /// Messages to one person.
 pub const ONE_TO_ONE: usize = 3_000;
+/// People of the campus to whom the message under the test key is addressed as well.
+const REAL_UNDER_TEST: usize = 3;
 /// Every message links to a page of its own here, so that a provider's receipt names the message.
 const LINK: &str = "https://notice.campus.example/";
 
@@ -139,20 +141,14 @@ pub fn scheduled_notice() -> Planned {
     plan
 }
 
-/// A message under a test key to simulated people of every sort.
+/// A message under a test key to simulated people of every sort, and to people who must not get it.
 #[must_use]
-pub fn test_message() -> Planned {
-    let who = Who::Simulated(vec!["sim-sent", "sim-refused", "sim-no-address", "sim-unknown"]);
-    let mut plan = planned(
-        Kind::Test,
-        "test-key".to_owned(),
-        NOTICE_PLATFORM,
-        who,
-        "联调测试".to_owned(),
-        "测试消息。".to_owned(),
-    );
-    plan.channels = vec![Channel::Email, Channel::Wechat];
-    plan
+pub fn test_message(campus: &Campus) -> Planned {
+    let simulated = ["sim-sent", "sim-refused", "sim-no-address", "sim-unknown"].map(str::to_owned);
+    let real = campus.people.iter().take(REAL_UNDER_TEST).map(|person| person.id.clone());
+    let who = Who::Test(simulated.into_iter().chain(real).collect());
+    let body = "测试消息。".to_owned();
+    planned(Kind::Test, "test-key".to_owned(), NOTICE_PLATFORM, who, "联调测试".to_owned(), body)
 }
 
 /// Notices by expression: one of each school, and those of the campus-wide systems.
@@ -169,6 +165,9 @@ pub fn notices(campus: &Campus) -> Vec<Planned> {
         let title = format!("{name}关于{grade}级学生选课的通知");
         let mut plan =
             planned(Kind::Notice, format!("school-{id}"), system, who, title, "请于周五前完成选课。".to_owned());
+        // The school's own sender answers for it; her grant is checked beside the application's.
+        let sender = campus.senders.iter().find(|&&sender| campus.people[sender].department == school);
+        plan.sender = sender.map(|&sender| campus.people[sender].id.clone()).unwrap_or_default();
         plan.channels = match school % 3 {
             0 => vec![Channel::App, Channel::Wechat],
             1 => vec![Channel::App, Channel::Email],

@@ -69,7 +69,7 @@ impl Process {
         }
     }
 
-    /// Lets the child write as much as it likes to stdout, since nobody reads on.
+    /// Reads what a child said of where it listens.
     pub fn address_of(rest: &str) -> Result<SocketAddr, Failure> {
         rest.trim().parse().map_err(|_| Failure::refused(format!("{rest:?} is not an address")))
     }
@@ -122,11 +122,4 @@ impl Process {
         self.child.start_kill().ok();
         self.child.wait().await.ok();
     }
-}
-
-/// An address on this machine that is free now.
-pub fn free_address() -> Result<SocketAddr, Failure> {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0");
-    let address = listener.and_then(|listener| listener.local_addr());
-    address.map_err(|error| Failure::refused(format!("no free port on this machine: {error}")))
 }

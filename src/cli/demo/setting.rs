@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rand::Rng;
 
 use super::super::client::{Failure, Session};
-use super::processes::{Process, free_address};
+use super::processes::Process;
 
 /// On a campus smaller than this the mail relay takes its time, or nobody could call a message back half-way.
 const SMALL_CAMPUS: usize = 20_000;
@@ -13,8 +13,9 @@ const SMALL_CAMPUS: usize = 20_000;
 const SLOW_RELAY_MS: &str = "1";
 /// A WeCom token ends after so many sends.
 const SENDS_PER_TOKEN: &str = "900";
-/// Sends before the one that WeCom answers with 45009, beyond those of the whole-school notice.
-const THROTTLED_AFTER: usize = 200;
+/// Sends before the one that WeCom answers with 45009, beyond those of the whole-school notice: late among the
+/// messages to one person, so that few have to wait.
+const THROTTLED_AFTER: usize = 1_400;
 
 /// A folder that is removed in the end unless somebody wants to keep it.
 pub struct Folder {
@@ -89,16 +90,15 @@ impl Stage {
         let smtp_at = Process::address_of(&smtp.line("listening on ").await?)?;
         let wecom_at = Process::address_of(&wecom.line("listening on ").await?)?;
 
-        let (grpc, http) = (free_address()?, free_address()?);
-        let settings = SETTINGS
-            .replace("GRPC", &grpc.to_string())
-            .replace("HTTP", &http.to_string())
-            .replace("SMTP_PORT", &smtp_at.port().to_string())
-            .replace("WECOM", &wecom_at.to_string());
+        let settings =
+            SETTINGS.replace("SMTP_PORT", &smtp_at.port().to_string()).replace("WECOM", &wecom_at.to_string());
         let write = std::fs::write(folder.join("campanile.toml"), settings);
         write.map_err(|error| Failure::refused(format!("cannot write the settings: {error}")))?;
         let mut service = Process::start("service", folder, ["serve"])?;
-        let url = format!("http://{grpc}");
+        let grpc = service.line("  gRPC ").await?;
+        let url = format!("http://{}", Process::address_of(grpc.split_whitespace().next().unwrap_or_default())?);
+        // The service says where the token is once it has written it.
+        service.line("The administrator's token is in ").await?;
         service.healthy(&url).await?;
         let token = std::fs::read_to_string(folder.join("campanile-data/admin-token"));
         let token = token.map_err(|_| service.died())?;
@@ -131,10 +131,10 @@ const SETTINGS: &str = r#"
 name = "钟楼大学"
 
 [grpc]
-listen = "GRPC"
+listen = "127.0.0.1:0"
 
 [http]
-listen = "HTTP"
+listen = "127.0.0.1:0"
 
 [log]
 level = "warn"

@@ -8,7 +8,7 @@ use super::super::print;
 use super::books::Books;
 use super::campus::Campus;
 use super::plan::Kind;
-use crate::api::v1::{Channel, Outcome};
+use crate::api::v1::Channel;
 
 /// Application systems that have a row of their own.
 const SYSTEMS_SHOWN: usize = 10;
@@ -87,49 +87,52 @@ fn refusals(books: &Books<'_>) {
         table.add_row([print::channel(*channel), format!("the provider answered: {code} {words}"), print::number(*n)]);
     }
     println!("\nRefusals\n{table}");
+    println!(
+        " Under the test key {} deliveries were answered by the stub; no provider saw them.",
+        print::number(books.figures.simulated)
+    );
 }
 
 fn times(books: &Books<'_>, timing: &Timing<'_>) {
-    println!("\nTimes");
+    let mut table = print::table(&["what", "how fast"]);
     let quantile = |q: f64| timing.accept.value_at_quantile(q) as f64 / 1_000.0;
-    println!(
-        "  accept, from the call until it is stored durably   p50 {:.1} ms, p99 {:.1} ms ({} publishes)",
-        quantile(0.5),
-        quantile(0.99),
-        print::number(timing.accept.len())
-    );
+    table.add_row([
+        format!("{} publishes, from the call until stored durably", print::number(timing.accept.len())),
+        format!("p50 {:.1} ms, p99 {:.1} ms", quantile(0.5), quantile(0.99)),
+    ]);
     for channel in [Channel::Email, Channel::Wechat] {
         let waits = waits(books, timing, channel);
         if let (Some(half), Some(most)) = (at_share(&waits, 0.5), at_share(&waits, 0.99)) {
             let name = print::channel(channel.into());
-            println!("  accept → {name:<6} provider has it, small messages   p50 {half} ms, p99 {most} ms");
+            let pause = if channel == Channel::Wechat { ", with the pause after 45009" } else { "" };
+            let what = format!("small messages, from accepted until the {name} provider has it");
+            table.add_row([what, format!("p50 {half} ms, p99 {most} ms{pause}")]);
         }
     }
     for channel in [Channel::Email, Channel::Wechat] {
         let receipts = books.receipts.school.get(&channel.into()).map_or(&[][..], Vec::as_slice);
         if let Some(rate) = rate(receipts) {
-            let name = print::channel(channel.into());
-            println!("  whole-school notice, {name:<6} as the provider saw it   {} deliveries/s", print::number(rate));
+            let what = format!("whole-school notice, as the {} provider received it", print::channel(channel.into()));
+            table.add_row([what, format!("{} deliveries/s", print::number(rate))]);
         }
     }
-    let school = books.published().iter().find(|one| one.plan.kind == Kind::School);
-    let accepted = school.and_then(|one| timing.created_at.get(&one.message_id)).copied();
-    let inboxes = books.figures.outcomes.get(&(Channel::App.into(), Outcome::Sent.into())).map_or(0, |sums| sums.0);
-    if let (Some(accepted), Some(last)) = (accepted, timing.screens.last()) {
-        println!(
-            "  whole-school notice, inbox: on all {} open apps        {} ms after it was accepted ({} inbox deliveries in the day)",
-            print::number(timing.screens.len() as u64),
-            last - accepted,
-            print::number(inboxes)
-        );
+    if let Some((people, last)) = inboxes(books, timing) {
+        let what = format!("whole-school notice, in {} inboxes", print::number(people));
+        let screens = print::number(timing.screens.len() as u64);
+        table.add_row([what, format!("on all {screens} open apps {last} ms after it was accepted")]);
     }
     if let Some(memory) = timing.memory {
-        println!("  memory of the service at its peak                  {memory} MiB");
+        table.add_row(["memory of the service at its peak".to_owned(), format!("{memory} MiB")]);
     }
-    println!(
-        "  under the test key                                 {} deliveries answered by the stub",
-        books.figures.simulated
-    );
+    println!("\nTimes\n{table}");
+}
+
+/// How many people have the whole-school notice in their inbox, and how many milliseconds after it was accepted the
+/// last open app showed it.
+fn inboxes(books: &Books<'_>, timing: &Timing<'_>) -> Option<(u64, i64)> {
+    let message = books.published().iter().position(|one| one.plan.kind == Kind::School)?;
+    let accepted = timing.created_at.get(&books.published()[message].message_id)?;
+    Some((books.members[message].len() as u64, timing.screens.last()? - accepted))
 }
 
 /// From acceptance until the provider had the first delivery, of messages that were to go at once; in milliseconds, ascending.

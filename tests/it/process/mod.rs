@@ -1,8 +1,11 @@
-//! The real program as a process: killed at any moment, told to stop, started again on the same data.
+//! The real program as a process: killed at any moment, told to stop, started again on the same data; its commands
+//! and its demo.
 
 mod author;
 mod campus;
 mod checker;
+mod commands;
+mod demo;
 mod kill;
 mod oracle;
 mod restart;

@@ -1,0 +1,150 @@
+//! Exit codes of the command line: 0 done, 1 refused, 2 usage, 3 try again, 4 not permitted.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+const READY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// A service on free ports in an empty folder; ends with the test.
+struct Service {
+    child: Child,
+    folder: TempDir,
+    url: String,
+}
+
+impl Service {
+    fn start() -> Service {
+        let folder = tempfile::tempdir().unwrap();
+        let (grpc, http) = (free_address(), free_address());
+        let log = fs::File::create(folder.path().join("log")).unwrap();
+        let child = program(folder.path())
+            .arg("serve")
+            .env("CAMPANILE__GRPC__LISTEN", &grpc)
+            .env("CAMPANILE__HTTP__LISTEN", &http)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut service = Service { child, folder, url: format!("http://{grpc}") };
+        let begun = Instant::now();
+        while service.run(&["whoami"]).0 != Some(0) {
+            assert!(begun.elapsed() < READY_DEADLINE, "not ready: {}", service.log());
+            assert!(service.child.try_wait().unwrap().is_none(), "ended: {}", service.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        service
+    }
+
+    /// Runs a command in the service's folder, so that the administrator's token is found; code, stdout, stderr.
+    fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let output = program(self.folder.path()).args(["--url", &self.url]).args(arguments).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    }
+
+    fn done(&self, arguments: &[&str]) -> String {
+        let (code, out, err) = self.run(arguments);
+        assert_eq!(code, Some(0), "{arguments:?}: {out}\n{err}");
+        out
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn program(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_campanile"));
+    command.current_dir(folder).env_remove("CAMPANILE_TOKEN").env_remove("CAMPANILE_URL").stdin(Stdio::null());
+    command
+}
+
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+#[test]
+fn an_administrator_connects_an_application_which_publishes() {
+    let service = Service::start();
+    service.done(&["admin", "department", "set", "campus", "--name", "钟楼大学"]);
+    service.done(&["admin", "department", "set", "cs", "--name", "计算机学院", "--parent", "campus"]);
+    let users = "\u{feff}user_id,name,department,email,tags\n\
+                 3121151001,王芳,cs,wang@stu.campus.example,grade:2021;role:student\n\
+                 3121151002,李明,cs,li@stu.campus.example,grade:2021\n\
+                 bad id,无名,cs,,\n";
+    fs::write(service.folder.path().join("users.csv"), users).unwrap();
+    let (code, out, err) = service.run(&["import", "users.csv"]);
+    assert_eq!(code, Some(1), "one line is bad: {out}\n{err}");
+    assert!(out.contains("2 people are new") && err.contains("line 4"), "{out}\n{err}");
+
+    let application = service.done(&["admin", "application", "create", "--title", "教务", "--department", "cs"]);
+    service.done(&["admin", "grant", "create", "--application", &application, "--department", "cs"]);
+    let token = service.done(&["admin", "key", "create", "--application", &application]);
+    let publish = |extra: &[&str]| {
+        let base = ["--token", &token, "publish", "--title", "选课", "--body", "请选课", "--channel", "app", "--yes"];
+        service.run(&[&base[..], extra].concat())
+    };
+
+    let (code, out, err) = publish(&["--to", "grade:2021 AND department:cs", "--json"]);
+    assert_eq!(code, Some(0), "{err}");
+    let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(answer["recipientCount"], 2, "{out}");
+    let message = answer["messageId"].as_str().unwrap();
+    assert!(service.done(&["--token", &token, "watch", message]).contains("is finished"));
+
+    let (code, _, err) = publish(&["--to", "grade:2012"]);
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.contains("UNKNOWN_TAG") && err.contains("grade:2021"), "{err}");
+    let (code, _, err) = publish(&["--to", "everyone", "--channel", "sms"]);
+    assert!(matches!(code, Some(1 | 4)), "{err}");
+    service.done(&["admin", "revoke", "grant", &grant_of(&service, &application)]);
+    let (code, _, err) = publish(&["--to", "department:cs"]);
+    assert_eq!((code, err.contains("GRANT_MISSING")), (Some(4), true), "{err}");
+}
+
+fn grant_of(service: &Service, application: &str) -> String {
+    let out = service.done(&["admin", "grant", "list", "--application", application, "--json"]);
+    let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
+    answer["grants"][0]["grantId"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_goes_wrong_has_an_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let code = |arguments: &[&str]| program(folder.path()).args(arguments).output().unwrap().status.code();
+    assert_eq!(code(&["publish", "--title", "x"]), Some(2), "nobody is named");
+    assert_eq!(code(&["whoami"]), Some(2), "no token");
+    let url = format!("http://{}", free_address());
+    assert_eq!(code(&["--url", &url, "--token", "cpl_live_x", "whoami"]), Some(3), "no service");
+    let service = Service::start();
+    assert_eq!(service.run(&["--token", "cpl_live_x", "whoami"]).0, Some(4), "a bad token");
+    assert_eq!(service.run(&["watch", "msg_0000000000010"]).0, Some(1), "no such message");
+}
+
+#[test]
+fn a_stand_in_says_where_it_listens() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = program(folder.path())
+        .args(["standin", "smtp", "--listen", "127.0.0.1:0", "--log", "log"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(line.starts_with("listening on 127.0.0.1:"), "{line}");
+}
