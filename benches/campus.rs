@@ -5,6 +5,8 @@ use tonic::transport::Channel;
 
 use crate::service::{Service, connect};
 
+const SCOPES: [v1::KeyScope; 3] = [v1::KeyScope::Publish, v1::KeyScope::Read, v1::KeyScope::IssueUserTokens];
+
 /// An application that may reach everybody.
 pub struct Application {
     /// Its live key.
@@ -70,7 +72,7 @@ async fn application(service: &Service, channel: Channel) -> Application {
         let request = v1::CreateKeyRequest {
             owner: Some(v1::create_key_request::Owner::ApplicationId(id.clone())),
             mode: mode.into(),
-            scopes: vec![v1::KeyScope::Publish.into(), v1::KeyScope::Read.into()],
+            scopes: SCOPES.map(i32::from).to_vec(),
             ..Default::default()
         };
         keys.push(client.create_key(service.ask(request)).await.expect("a key").into_inner().token);

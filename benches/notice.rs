@@ -57,7 +57,7 @@ async fn shown(service: &Service, token: &str) -> Duration {
     let mut readers = Vec::new();
     for number in (0..USERS).step_by(USERS as usize / 50) {
         let request = v1::IssueUserTokenRequest { user_id: campus::user_id(number), ..Default::default() };
-        match inbox.issue_user_token(with_token(&service.token, request)).await {
+        match inbox.issue_user_token(with_token(token, request)).await {
             Ok(issued) => readers.push(issued.into_inner().token),
             Err(status) => panic!("no user token: {status}"),
         }
