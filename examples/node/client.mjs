@@ -10,7 +10,9 @@ import protobuf from "protobufjs";
 
 const proto = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../proto");
 const files = readdirSync(path.join(proto, "campanile/v1")).map((name) => `campanile/v1/${name}`);
-const definition = loader.loadSync(files, { includeDirs: [proto], longs: String, enums: String, defaults: true, oneofs: true });
+// With keepCase fields are named as in proto/, here and in the requests.
+const options = { includeDirs: [proto], keepCase: true, longs: String, enums: String, defaults: true, oneofs: true };
+const definition = loader.loadSync(files, options);
 
 export const { v1 } = grpc.loadPackageDefinition(definition).campanile;
 
@@ -36,7 +38,7 @@ const details = protobuf.parse(`syntax = "proto3";
   message Status { int32 code = 1; string message = 2; repeated Any details = 3; }
   message ErrorInfo { string reason = 1; string domain = 2; map<string, string> metadata = 3; }
   message FieldViolation { string field = 1; string description = 2; }
-  message BadRequest { repeated FieldViolation field_violations = 1; }`).root;
+  message BadRequest { repeated FieldViolation field_violations = 1; }`, { keepCase: true }).root;
 
 // { reason, field, message, metadata } of a refused call.
 export function refusal(error) {
@@ -48,7 +50,7 @@ export function refusal(error) {
       const info = details.lookupType("ErrorInfo").decode(any.value);
       Object.assign(found, { reason: info.reason, metadata: info.metadata });
     } else if (any.type_url.endsWith("google.rpc.BadRequest")) {
-      found.field = details.lookupType("BadRequest").decode(any.value).fieldViolations[0]?.field ?? "";
+      found.field = details.lookupType("BadRequest").decode(any.value).field_violations[0]?.field ?? "";
     }
   }
   return found;

@@ -25,4 +25,6 @@ for await (const event of stream) {
   }
   if (left <= 0) break;
 }
+// Leaving the loop does not tell the service; without this the process would wait for the stream's end.
+stream.cancel();
 service.close();

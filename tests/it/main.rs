@@ -5,6 +5,8 @@
 mod api;
 mod channel;
 mod directory;
+mod documents;
+mod foreign;
 mod inbox;
 mod process;
 mod publish;
