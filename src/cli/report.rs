@@ -53,7 +53,9 @@ pub async fn run(connection: &Connection, args: ReportArgs) -> Result<(), Failur
     let mut table = print::table(&header);
     for row in &answer.rows {
         let mut cells: Vec<_> = args.by.iter().map(|&group| cell(row, group)).collect();
-        cells.extend([row.deliveries, row.messages, row.people].map(print::number));
+        cells.push(print::number(row.deliveries));
+        // Not every group's messages and people are kept; 0 says so.
+        cells.extend([row.messages, row.people].map(|n| if n == 0 { String::new() } else { print::number(n) }));
         table.add_row(cells);
     }
     println!("{table}");

@@ -89,8 +89,9 @@ fn announce(directory: &Path, token: &SecretString) -> io::Result<()> {
     Ok(())
 }
 
+/// Ends at SIGTERM or Ctrl-C.
 #[cfg(unix)]
-async fn stop_signal() -> io::Result<()> {
+pub(super) async fn stop_signal() -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
@@ -99,7 +100,8 @@ async fn stop_signal() -> io::Result<()> {
     }
 }
 
+/// Ends at Ctrl-C.
 #[cfg(not(unix))]
-async fn stop_signal() -> io::Result<()> {
+pub(super) async fn stop_signal() -> io::Result<()> {
     tokio::signal::ctrl_c().await
 }

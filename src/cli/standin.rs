@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 
 use super::client::Failure;
 use super::demo::subscribers::{self, AppArgs};
+use super::serve;
 use crate::runtime::tasks::Tasks;
 use crate::standin::log::BreakLog;
 use crate::standin::{smtp, wecom};
@@ -102,7 +103,7 @@ pub async fn run(command: StandinCommand) -> Result<(), Failure> {
     };
     tokio::select! {
         ended = ended => ended,
-        _ = tokio::signal::ctrl_c() => {
+        _ = serve::stop_signal() => {
             tasks.stop(STOP_DEADLINE).await;
             Ok(())
         }

@@ -1,8 +1,9 @@
 //! `campanile watch MESSAGE`: follows a message until it is final.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use tonic::Request;
 
 use super::client::{Connection, Failure};
@@ -83,7 +84,11 @@ impl Bars {
 
 /// A progress bar on stderr with a label; hidden when that is no terminal.
 pub(super) fn bar(label: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template("  {prefix:<22} {bar:30} {human_pos:>9}/{human_len} {per_sec:>14}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = ProgressStyle::with_template("  {prefix:<22} {bar:30} {human_pos:>9}/{human_len:<9} {rate:>9}/s")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
+            // A rate that cannot be written is a rate that is not shown.
+            write!(out, "{}", print::number(state.per_sec() as i64)).ok();
+        });
     ProgressBar::new(0).with_style(style).with_prefix(label.to_owned())
 }

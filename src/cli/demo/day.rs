@@ -20,7 +20,7 @@ use crate::runtime::clock::SharedClock;
 /// Unary publishes under way at a time.
 const AT_ONCE: usize = 8;
 /// Items of one stream that wait for their answer at a time.
-const WINDOW: usize = 64;
+const WINDOW: usize = 16;
 /// The longest publish latency that is told apart, in microseconds.
 const ACCEPT_MAX_US: u64 = 60_000_000;
 /// How far ahead the scheduled message is.

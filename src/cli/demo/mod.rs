@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::client::{Failure, Session};
-use super::print;
+use super::{print, serve};
 use crate::runtime::clock::{SharedClock, SystemClock};
 use audience::Who;
 use campus::Campus;
@@ -60,11 +60,11 @@ pub struct DemoArgs {
     keep: Option<PathBuf>,
 }
 
-/// Runs the demo; Ctrl-C ends it and everything it started.
+/// Runs the demo; Ctrl-C or SIGTERM ends it and everything it started.
 pub async fn run(args: DemoArgs) -> Result<(), Failure> {
     tokio::select! {
         ended = Box::pin(story(args)) => ended,
-        _ = tokio::signal::ctrl_c() => {
+        _ = serve::stop_signal() => {
             println!("\nEnding the service and the stand-ins.");
             Ok(())
         }
