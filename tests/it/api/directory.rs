@@ -44,7 +44,7 @@ async fn a_bad_row_of_users_is_reported_and_the_others_stand() {
     assert_eq!((done.created, done.error_count), (2, 2));
     let reasons: Vec<_> =
         done.errors.iter().map(|one| (one.row, one.error.as_ref().unwrap().reason.as_str())).collect();
-    assert_eq!(reasons, [(1, "UNKNOWN_DEPARTMENT"), (2, "FIELD_INVALID")]);
+    assert_eq!(reasons, [(2, "UNKNOWN_DEPARTMENT"), (3, "FIELD_INVALID")], "rows count from 1");
     let found = client.get_user(v1::GetUserRequest { user_id: "v4".to_owned() }).await.unwrap().into_inner();
     assert_eq!(found.user.unwrap().department_ids, ["math"]);
     let wanted = v1::ListUsersRequest { department_id: "math".to_owned(), page_size: 5, ..Default::default() };
