@@ -12,6 +12,7 @@ use toml::{Table, Value};
 use super::Error;
 use crate::audience::nearest::nearest;
 use crate::channel::{email, wechat};
+use crate::domain::line;
 use crate::runtime::ids::NODE_MAX;
 
 /// Everything an operator can say.
@@ -154,8 +155,8 @@ fn check(settings: &Settings) -> Result<(), Error> {
     if settings.grpc.connections == 0 {
         return wrong("[grpc] connections must be at least 1".to_owned());
     }
-    if settings.campus.name.is_empty() || settings.campus.name.contains(char::is_control) {
-        return wrong("[campus] name must be one line of text".to_owned());
+    if line::name("name", &settings.campus.name).is_err() {
+        return wrong("[campus] name must be one line of 1 to 200 characters".to_owned());
     }
     if jiff::tz::TimeZone::get(&settings.campus.time_zone).is_err() {
         return wrong(format!("[campus] time_zone knows no zone `{}`; try Asia/Shanghai", settings.campus.time_zone));

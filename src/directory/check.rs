@@ -54,11 +54,11 @@ pub(super) fn user(mut draft: UserDraft) -> Result<UserDraft, Refusal> {
     if let Some(primary) = &draft.primary_department {
         external_id("user.primary_department_id", primary)?;
     }
-    at_most("user.department_ids", draft.departments.len(), DEPARTMENTS_MAX)?;
+    line::longest("user.department_ids", draft.departments.len(), DEPARTMENTS_MAX, "entries")?;
     for (place, id) in draft.departments.iter().enumerate() {
         external_id(&format!("user.department_ids[{place}]"), id)?;
     }
-    at_most("user.addresses", draft.addresses.len(), ADDRESSES_MAX)?;
+    line::longest("user.addresses", draft.addresses.len(), ADDRESSES_MAX, "entries")?;
     for (place, address) in draft.addresses.iter().enumerate() {
         // A vendor's word for everybody is nobody's address, on whatever channel.
         if !address.channel.accepts_address(&address.value) || address.value.to_ascii_lowercase().starts_with("@all") {
@@ -66,20 +66,11 @@ pub(super) fn user(mut draft: UserDraft) -> Result<UserDraft, Refusal> {
             return Err(Refusal::new(Reason::FieldInvalid, message).field(format!("user.addresses[{place}].value")));
         }
     }
-    at_most("user.tags", draft.tags.len(), TAGS_MAX)?;
+    line::longest("user.tags", draft.tags.len(), TAGS_MAX, "entries")?;
     for (place, tag) in draft.tags.iter_mut().enumerate() {
         *tag = tag_name(&format!("user.tags[{place}]"), tag)?;
     }
     Ok(draft)
-}
-
-/// A list's length.
-pub(super) fn at_most(field: &str, actual: usize, limit: usize) -> Result<(), Refusal> {
-    if actual <= limit {
-        return Ok(());
-    }
-    let message = format!("{field} has {actual} entries; at most {limit} are taken.");
-    Err(Refusal::new(Reason::FieldInvalid, message).field(field).with("limit", limit).with("actual", actual))
 }
 
 fn is_locale(text: &str) -> bool {

@@ -56,7 +56,7 @@ impl Registrar {
     /// As [`Registrar::upsert_department`], for the first row at fault.
     pub async fn upsert_departments(&self, caller: &Caller, rows: Vec<DepartmentDraft>) -> Result<i64, Refusal> {
         may_write(caller, KeyScope::Admin)?;
-        check::at_most("departments", rows.len(), DEPARTMENTS_MAX)?;
+        line::longest("departments", rows.len(), DEPARTMENTS_MAX, "entries")?;
         for row in &rows {
             check::external_id("department.department_id", &row.external_id)?;
             line::name("department.name", &row.name)?;

@@ -5,6 +5,7 @@ use crate::access::Caller;
 use crate::audience::Snapshot;
 use crate::domain::access::KeyScope;
 use crate::domain::directory::TagKind;
+use crate::domain::line;
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::set::Set;
 use crate::store::{Error, RowError};
@@ -53,7 +54,7 @@ impl MemberEdit {
     /// nobody has is left out and listed.
     ///
     /// # Errors
-    /// `FIELD_REQUIRED` without a tag, `FIELD_INVALID` for too many ids or a rule tag, `NOT_FOUND` for the tag,
+    /// `FIELD_REQUIRED` without a tag, `FIELD_TOO_LONG` for too many ids, `FIELD_INVALID` for a rule tag, `NOT_FOUND` for the tag,
     /// and those of the store. Earlier edits stand.
     pub async fn put(&mut self, tag: &str, add: &[String], remove: &[String]) -> Result<(), Refusal> {
         let row = self.next;
@@ -64,8 +65,8 @@ impl MemberEdit {
         let Some(name) = self.tag.clone() else {
             return Err(Refusal::new(Reason::FieldRequired, "Name the tag in the first message.").field("tag"));
         };
-        check::at_most("add", add.len(), IDS_MAX)?;
-        check::at_most("remove", remove.len(), IDS_MAX)?;
+        line::longest("add", add.len(), IDS_MAX, "entries")?;
+        line::longest("remove", remove.len(), IDS_MAX, "entries")?;
         let parts = self.registrar.parts.clone();
         let snapshot = parts.memory.index.snapshot();
         let kind = snapshot.tag(&name).ok_or_else(|| tags::not_found(&name))?.tag.kind;

@@ -57,7 +57,7 @@ impl Registrar {
     pub async fn upsert_tag(&self, caller: &Caller, mut draft: TagDraft) -> Result<TagWritten, Refusal> {
         may_write(caller, KeyScope::Tags)?;
         draft.name = check::tag_name("tag.tag", &draft.name)?;
-        line::title("tag.title", &draft.title)?;
+        line::one_line("tag.title", &draft.title, line::NAME_CHARS_MAX)?;
         if let Some(department) = &draft.department {
             check::external_id("tag.owner_department_id", department)?;
         }
@@ -122,7 +122,7 @@ impl Registrar {
     /// `SCOPE_MISSING` without `READ`, `PAGE_TOKEN_INVALID`.
     pub fn tags(&self, caller: &Caller, filter: &TagFilter, page: &PageRequest) -> Result<Page<TagView>, Refusal> {
         caller.require(KeyScope::Read)?;
-        line::title("query", &filter.query)?;
+        line::one_line("query", &filter.query, line::NAME_CHARS_MAX)?;
         let snapshot = self.parts.memory.index.snapshot();
         let seen = if filter.usable_only { self.usable(caller) } else { self.seen(caller) };
         let query = filter.query.to_lowercase();

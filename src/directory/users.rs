@@ -94,7 +94,7 @@ impl Registrar {
     pub async fn users(&self, caller: &Caller, query: &UserQuery, page: &PageRequest) -> Result<Page<User>, Refusal> {
         caller.require(KeyScope::Admin)?;
         if let Some(text) = &query.query {
-            line::title("query", text)?;
+            line::one_line("query", text, line::NAME_CHARS_MAX)?;
         }
         let after = page.after()?.map(|token| token.parse::<u32>().map_err(|_| page::invalid())).transpose()?;
         let filter = UserFilter { among: self.among(query)?, query: query.query.clone() };

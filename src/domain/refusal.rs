@@ -82,7 +82,7 @@ reasons! {
     FieldRequired = "FIELD_REQUIRED", InvalidArgument, "A required field is missing.";
     FieldInvalid = "FIELD_INVALID", InvalidArgument, "A field has a value that it cannot have.";
     FieldTooLong = "FIELD_TOO_LONG", InvalidArgument, "A field is longer than its limit, or than a channel's limit.";
-    ControlCharacter = "CONTROL_CHARACTER", InvalidArgument, "A one-line field holds a line break or another control character.";
+    ControlCharacter = "CONTROL_CHARACTER", InvalidArgument, "A one-line field holds a line break, a control character or a mark that turns the reading direction.";
     AudienceSyntax = "AUDIENCE_SYNTAX", InvalidArgument, "The audience expression cannot be read.";
     AudienceAmbiguous = "AUDIENCE_AMBIGUOUS", InvalidArgument, "AND and OR are mixed without parentheses.";
     AudienceTooComplex = "AUDIENCE_TOO_COMPLEX", InvalidArgument, "The expression is longer, wider or deeper than the limits.";

@@ -12,6 +12,7 @@ use crate::domain::channel::Channel;
 use crate::domain::class::Class;
 use crate::domain::directory::is_tag_name;
 use crate::domain::id::GrantId;
+use crate::domain::line;
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::time::At;
 
@@ -76,7 +77,7 @@ impl Admin {
     ///
     /// # Errors
     /// `SCOPE_MISSING`, `TEST_KEY`, `NOT_FOUND`, `UNKNOWN_DEPARTMENT`, `FIELD_REQUIRED`, `FIELD_INVALID`,
-    /// `AUDIENCE_SYNTAX` and what else is wrong with the expression.
+    /// `FIELD_TOO_LONG`, `AUDIENCE_SYNTAX` and what else is wrong with the expression.
     pub async fn create_grant(&self, caller: &Caller, draft: GrantDraft) -> Result<Grant, Refusal> {
         administrator(caller)?;
         self.known_principal(draft.principal, "grant.principal")?;
@@ -205,9 +206,8 @@ impl Admin {
         if draft.channels.is_empty() {
             return refuse(Reason::FieldRequired, "grant.channels", "Say over which channels the grant may send.");
         }
-        if draft.department_ids.len() > LIST_MAX || draft.tags.len() > LIST_MAX {
-            return refuse(Reason::FieldTooLong, "grant", "A grant names at most 256 departments and 256 tags.");
-        }
+        line::longest("grant.department_ids", draft.department_ids.len(), LIST_MAX, "entries")?;
+        line::longest("grant.tags", draft.tags.len(), LIST_MAX, "entries")?;
         if draft.tags.iter().any(|tag| !is_tag_name(tag)) {
             return refuse(Reason::FieldInvalid, "grant.tags", "A tag is a name such as freshman or grade:2021.");
         }

@@ -19,13 +19,11 @@ use crate::domain::access::{Application, KeyScope, Mode, Principal};
 use crate::domain::channel::Channel;
 use crate::domain::directory::is_external_id;
 use crate::domain::id::ApplicationId;
+use crate::domain::line;
 use crate::domain::refusal::{Reason, Refusal};
 use crate::runtime::clock::SharedClock;
 use crate::runtime::ids::IdSource;
 use crate::store::{ApplicationDraft, Store};
-
-/// The longest title of an application, in characters.
-const TITLE_CHARS_MAX: usize = 100;
 
 /// What administration works with.
 #[derive(Clone)]
@@ -61,7 +59,7 @@ pub struct Admin {
 pub struct NewApplication {
     /// External id of the owning department.
     pub department_id: String,
-    /// The shown name: one line.
+    /// The shown name: one line of 1 to 200 characters.
     pub title: String,
     /// May issue user tokens.
     pub inbox_gateway: bool,
@@ -82,7 +80,7 @@ impl Admin {
     /// `SCOPE_MISSING`, `TEST_KEY`, `FIELD_REQUIRED`, `FIELD_TOO_LONG`, `CONTROL_CHARACTER`, `UNKNOWN_DEPARTMENT`.
     pub async fn create_application(&self, caller: &Caller, wanted: NewApplication) -> Result<Application, Refusal> {
         administrator(caller)?;
-        check_title("application.title", &wanted.title)?;
+        line::name("application.title", &wanted.title)?;
         if !is_external_id(&wanted.department_id) {
             let message = "Name the owning department by its id: 1 to 64 letters, digits, dots, dashes or underlines.";
             return Err(Refusal::new(Reason::FieldInvalid, message).field("application.department_id"));
@@ -132,24 +130,6 @@ fn administrator(caller: &Caller) -> Result<(), Refusal> {
     caller.require(KeyScope::Admin)?;
     if caller.mode() == Mode::Test {
         return Err(Refusal::new(Reason::TestKey, "A test key may not administer; use a live one."));
-    }
-    Ok(())
-}
-
-fn check_title(field: &str, title: &str) -> Result<(), Refusal> {
-    if title.trim().is_empty() {
-        return Err(Refusal::new(Reason::FieldRequired, "Say what people call it.").field(field));
-    }
-    if title.chars().any(char::is_control) {
-        return Err(Refusal::new(Reason::ControlCharacter, "A title is one line of text.").field(field));
-    }
-    let actual = title.chars().count();
-    if actual > TITLE_CHARS_MAX {
-        return Err(Refusal::new(Reason::FieldTooLong, format!("A title has at most {TITLE_CHARS_MAX} characters."))
-            .field(field)
-            .with("limit", TITLE_CHARS_MAX)
-            .with("actual", actual)
-            .with("unit", "characters"));
     }
     Ok(())
 }

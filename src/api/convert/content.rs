@@ -6,6 +6,7 @@ use crate::domain::channel::Channel;
 use crate::domain::content::{
     AppContent, BODY_BYTES_MAX, Content, EmailContent, SUMMARY_CHARS_MAX, TITLE_CHARS_MAX, WechatContent, WechatForm,
 };
+use crate::domain::line;
 use crate::domain::refusal::{Reason, Refusal};
 
 const LINK_TEXT_CHARS_MAX: usize = 64;
@@ -37,13 +38,13 @@ pub fn from_wire(content: v1::Content) -> Result<Content, Refusal> {
 }
 
 fn inline_from(inline: v1::Inline) -> Result<Content, Refusal> {
-    if inline.title.trim().is_empty() {
+    if line::is_blank(&inline.title) {
         return Err(required("content.inline.title"));
     }
-    text::one_line("content.inline.title", &inline.title, TITLE_CHARS_MAX)?;
+    line::one_line("content.inline.title", &inline.title, TITLE_CHARS_MAX)?;
     text::block("content.inline.body", &inline.body, BODY_BYTES_MAX)?;
-    text::one_line("content.inline.summary", &inline.summary, SUMMARY_CHARS_MAX)?;
-    text::one_line("content.inline.link_text", &inline.link_text, LINK_TEXT_CHARS_MAX)?;
+    line::one_line("content.inline.summary", &inline.summary, SUMMARY_CHARS_MAX)?;
+    line::one_line("content.inline.link_text", &inline.link_text, LINK_TEXT_CHARS_MAX)?;
     if !inline.link.is_empty() {
         text::link("content.inline.link", &inline.link)?;
     }
@@ -73,7 +74,7 @@ fn inline_from(inline: v1::Inline) -> Result<Content, Refusal> {
 
 fn email_from(email: v1::EmailContent) -> Result<EmailContent, Refusal> {
     absent(email.html.is_empty(), "content.email.html")?;
-    text::one_line("content.email.subject", &email.subject, TITLE_CHARS_MAX)?;
+    line::one_line("content.email.subject", &email.subject, TITLE_CHARS_MAX)?;
     text::without_placeholders("content.email.subject", &email.subject)?;
     text::block("content.email.text", &email.text, BODY_BYTES_MAX)?;
     text::without_placeholders("content.email.text", &email.text)?;
@@ -101,7 +102,7 @@ fn wechat_from(wechat: v1::WechatContent) -> Result<WechatContent, Refusal> {
         text::block(path, value, limit).map_err(for_wechat)?;
         text::without_placeholders(path, value)?;
     }
-    text::one_line("content.wechat.button_text", &wechat.button_text, WECHAT_BUTTON_CHARS_MAX).map_err(for_wechat)?;
+    line::one_line("content.wechat.button_text", &wechat.button_text, WECHAT_BUTTON_CHARS_MAX).map_err(for_wechat)?;
     text::without_placeholders("content.wechat.button_text", &wechat.button_text)?;
     Ok(WechatContent {
         form,
@@ -120,9 +121,9 @@ fn app_from(app: v1::AppContent) -> Result<AppContent, Refusal> {
     absent(app.data.is_none(), "content.app.data")?;
     absent(!app.silent, "content.app.silent")?;
     absent(!app.confirm_button, "content.app.confirm_button")?;
-    text::one_line("content.app.banner_title", &app.banner_title, TITLE_CHARS_MAX)?;
-    text::one_line("content.app.banner_text", &app.banner_text, TITLE_CHARS_MAX)?;
-    text::one_line("content.app.deep_link", &app.deep_link, DEEP_LINK_CHARS_MAX)?;
+    line::one_line("content.app.banner_title", &app.banner_title, TITLE_CHARS_MAX)?;
+    line::one_line("content.app.banner_text", &app.banner_text, TITLE_CHARS_MAX)?;
+    line::one_line("content.app.deep_link", &app.deep_link, DEEP_LINK_CHARS_MAX)?;
     for (path, value) in [
         ("content.app.banner_title", &app.banner_title),
         ("content.app.banner_text", &app.banner_text),

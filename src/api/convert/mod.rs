@@ -14,6 +14,7 @@ pub mod text;
 pub mod time;
 
 use super::{error, v1};
+use crate::domain::line;
 use crate::domain::refusal::{Reason, Refusal};
 
 /// The refusal of a field that the interface has and this version does not serve.
@@ -55,7 +56,7 @@ pub(super) fn some(text: String) -> Option<String> {
 /// # Errors
 /// `CONTROL_CHARACTER` or `FIELD_TOO_LONG`.
 pub fn why(text: &str) -> Result<(), Refusal> {
-    text::one_line("why", text, WHY_CHARS_MAX)
+    line::one_line("why", text, WHY_CHARS_MAX)
 }
 
 const WHY_CHARS_MAX: usize = 500;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 use prost::Message;
 
-use super::{absent, content, enums, invalid, not_yet, required, some, text, time};
+use super::{absent, content, enums, invalid, not_yet, required, some, time};
 use crate::api::v1;
 use crate::domain::audience::{Audience, USER_LIST_MAX, UnknownUsers};
 use crate::domain::channel::Channel;
 use crate::domain::class::Class;
 use crate::domain::directory::is_external_id;
+use crate::domain::line;
 use crate::domain::message::{Draft, Expected};
 use crate::domain::refusal::{Reason, Refusal};
 
@@ -41,7 +42,7 @@ pub fn draft(mut request: v1::PublishRequest) -> Result<Draft, Refusal> {
     }
     let expected = expected(request.expected_recipients, request.tolerance_percent)?;
     check_labels(&request.labels)?;
-    text::one_line("reference", &request.reference, REFERENCE_CHARS_MAX)?;
+    line::one_line("reference", &request.reference, REFERENCE_CHARS_MAX)?;
     Ok(Draft {
         idempotency_key,
         digest,
@@ -75,7 +76,7 @@ fn check_key(key: &str) -> Result<(), Refusal> {
     if key.is_empty() {
         return Err(required("idempotency_key"));
     }
-    text::longest("idempotency_key", key.len(), KEY_BYTES_MAX, "bytes")?;
+    line::longest("idempotency_key", key.len(), KEY_BYTES_MAX, "bytes")?;
     if key.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         Ok(())
     } else {
@@ -183,17 +184,13 @@ fn expected(recipients: Option<i32>, tolerance: Option<i32>) -> Result<Option<Ex
 }
 
 fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), Refusal> {
-    if labels.len() > LABELS_MAX {
-        let message = format!("`labels` has {} entries; at most {LABELS_MAX} are allowed.", labels.len());
-        let refusal = Refusal::new(Reason::FieldTooLong, message).field("labels");
-        return Err(refusal.with("limit", LABELS_MAX).with("actual", labels.len()).with("unit", "entries"));
-    }
+    line::longest("labels", labels.len(), LABELS_MAX, "entries")?;
     for (name, value) in labels {
         if name.is_empty() {
             return Err(invalid("labels", "has an entry without a name"));
         }
-        text::one_line("labels", name, LABEL_CHARS_MAX)?;
-        text::one_line("labels", value, LABEL_CHARS_MAX)?;
+        line::one_line("labels", name, LABEL_CHARS_MAX)?;
+        line::one_line("labels", value, LABEL_CHARS_MAX)?;
     }
     Ok(())
 }
