@@ -6,6 +6,7 @@
 
 pub mod admin;
 pub mod applications;
+pub mod cipher;
 pub mod explain;
 pub mod grants;
 pub mod keyring;
@@ -17,6 +18,7 @@ pub mod user_token;
 
 pub use admin::{Admin, AdminParts};
 pub use applications::Applications;
+pub use cipher::Cipher;
 pub use grants::Grants;
 pub use keyring::{Caller, Keyring};
 pub use policy::{Authorised, Policy, Request};

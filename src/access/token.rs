@@ -3,9 +3,11 @@
 
 use std::fmt;
 
+use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::{constant_time, hmac, rand};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::Cipher;
 use crate::domain::access::Mode;
 use crate::domain::id::KeyId;
 use crate::domain::refusal::{Reason, Refusal};
@@ -43,6 +45,14 @@ impl Seal {
         let keys = hmac::Key::new(hmac::HMAC_SHA256, secret);
         let derived = hmac::sign(&keys, b"campanile user tokens");
         Seal { users: hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()), keys }
+    }
+
+    /// The cipher for what the store keeps of providers.
+    ///
+    /// # Errors
+    /// None, unless the system's cryptography is broken.
+    pub fn cipher(&self) -> Result<Cipher, Unspecified> {
+        Cipher::new(&self.keys)
     }
 
     /// Makes a token for a key: the text to show once, and the hash to keep.

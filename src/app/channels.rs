@@ -3,16 +3,20 @@
 use std::sync::Arc;
 
 use crate::channel::Registry;
+use crate::channel::credential::Credentials;
 use crate::channel::email::Email;
 use crate::channel::stub::Stub;
-use crate::channel::wechat::Wechat;
+use crate::channel::wechat::{self, Wechat};
 use crate::config::Settings;
 use crate::coordination::local::LocalLimits;
 use crate::domain::batch::STUB_PROVIDER;
 use crate::runtime::clock::SharedClock;
 
+/// Where the token of a provider with these settings is kept.
+pub(super) type KeepToken<'a> = &'a dyn Fn(&str, &wechat::Settings) -> Arc<dyn Credentials>;
+
 /// Every provider of the settings, and the stub for test keys. The error names the table at fault.
-pub(super) fn registry(settings: &Settings, clock: &SharedClock) -> Result<Registry, String> {
+pub(super) fn registry(settings: &Settings, clock: &SharedClock, keep: KeepToken<'_>) -> Result<Registry, String> {
     let mut registry = Registry::default();
     for (name, relay) in &settings.channel.email {
         let id = format!("email.{name}");
@@ -21,8 +25,8 @@ pub(super) fn registry(settings: &Settings, clock: &SharedClock) -> Result<Regis
     }
     for (name, application) in &settings.channel.wechat {
         let id = format!("wechat.{name}");
-        let wechat =
-            Wechat::new(application.clone(), clock.clone()).map_err(|wrong| format!("[channel.{id}] {wrong}"))?;
+        let wechat = Wechat::with_credentials(application.clone(), keep(&id, application));
+        let wechat = wechat.map_err(|wrong| format!("[channel.{id}] {wrong}"))?;
         registry.add(&id, Arc::new(wechat));
     }
     registry.add(STUB_PROVIDER, Arc::new(Stub::default()));

@@ -2,6 +2,7 @@
 //! names concrete backends, and where siblings that may not know one another are put together.
 
 mod channels;
+mod credentials;
 mod figures;
 mod siblings;
 
@@ -14,10 +15,12 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
+use self::credentials::StoredCredentials;
 use crate::access::admin::bootstrap;
 use crate::access::{Admin, AdminParts, Policy, Seal};
 use crate::api::{self, Services};
-use crate::channel::Registry;
+use crate::channel::credential::Credentials;
+use crate::channel::{Registry, wechat};
 use crate::config::Settings;
 use crate::delivery::{self, Deps, Engine};
 use crate::directory::{Follower, Memory, Registrar, RegistrarParts};
@@ -94,7 +97,7 @@ impl App {
         let ids = Arc::new(IdSource::new(clock.clone(), settings.node.id));
         let first_token = first_token(&store, &ids, &clock).await?;
         let memory = Memory::load(&store).await?;
-        let registry = channels::registry(&settings, &clock).map_err(Error::Provider)?;
+        let registry = registry(&settings, &store, &memory, &clock)?;
         let base = Base { settings, store, memory, ids, clock, tasks, registry };
         let engine = engine(&base).await?;
         let services = services(&base, &engine).await?;
@@ -152,6 +155,23 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
 async fn first_token(store: &Store, ids: &IdSource, clock: &SharedClock) -> Result<Option<SecretString>, Error> {
     let seal = Seal::new(&store.access.load().await?.secret);
     Ok(bootstrap(store, &seal, ids, &**clock).await?)
+}
+
+/// The providers, with their tokens in the store.
+fn registry(settings: &Settings, store: &Store, memory: &Memory, clock: &SharedClock) -> Result<Registry, Error> {
+    let cipher = memory.seal.cipher().map_err(|_| Error::Store("no cipher can be made".to_owned()))?;
+    let cipher = Arc::new(cipher);
+    let keep = |provider: &str, application: &wechat::Settings| -> Arc<dyn Credentials> {
+        Arc::new(StoredCredentials::new(credentials::Parts {
+            store: store.credentials.clone(),
+            cipher: cipher.clone(),
+            clock: clock.clone(),
+            provider: provider.into(),
+            account: application.account(),
+            margin: application.token_margin,
+        }))
+    };
+    channels::registry(settings, clock, &keep).map_err(Error::Provider)
 }
 
 async fn engine(base: &Base) -> Result<delivery::Handle, Error> {

@@ -5,6 +5,7 @@
 //! commit. Everything is answered after its commit, never before.
 
 mod access;
+mod credential;
 mod delivery;
 mod directory;
 mod inbox;
@@ -15,6 +16,7 @@ pub mod sqlite;
 use std::sync::Arc;
 
 pub use access::{Access, AccessImage, ApplicationDraft};
+pub use credential::{Credential, Credentials, Refresh, Turn};
 pub use delivery::{Claim, Deliveries, Depth, LegMaterial, Reach};
 pub use directory::{
     DepartmentDraft, Directory, DirectoryImage, MembersWritten, RowError, TagDraft, UserFilter, UsersWritten,
@@ -34,6 +36,8 @@ pub struct Store {
     pub directory: Arc<dyn Directory>,
     /// Applications, keys and grants.
     pub access: Arc<dyn Access>,
+    /// Access tokens of providers.
+    pub credentials: Arc<dyn Credentials>,
     /// Messages and legs.
     pub messages: Arc<dyn Messages>,
     /// Batches and settlements.

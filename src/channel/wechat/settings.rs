@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::digest;
 use http::Uri;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -132,6 +133,20 @@ impl Settings {
         }
     }
 
+    /// Tells tokens of this account from those of another: a digest of whose tokens they are and where they come
+    /// from. After a change of the settings a kept token is nobody's.
+    #[must_use]
+    pub fn account(&self) -> [u8; 32] {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for part in [self.base_url.trim_end_matches('/'), &self.corp_id, self.secret.expose_secret()] {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        let mut account = [0; 32];
+        account.copy_from_slice(context.finish().as_ref());
+        account
+    }
+
     /// Whether requests travel encrypted.
     pub(super) fn is_https(&self) -> bool {
         self.base_url.starts_with("https:")
@@ -154,6 +169,18 @@ mod tests {
         assert_eq!((settings.cool_down, settings.concurrency), (Duration::from_secs(300), 4));
         assert!(!format!("{settings:?}").contains("hush"));
         assert!(toml::from_str::<Settings>(&format!("{text}\nagent = 1")).is_err());
+    }
+
+    #[test]
+    fn another_secret_or_place_is_another_account() {
+        let account = with_url("https://h").account();
+        assert_eq!(with_url("https://h/").account(), account);
+        assert_ne!(with_url("https://i").account(), account);
+        assert_ne!(Settings { secret: "hushed".into(), ..with_url("https://h") }.account(), account);
+        assert_ne!(
+            Settings { corp_id: "corph".into(), secret: "ush".into(), ..with_url("https://h") }.account(),
+            account
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod access;
 mod batch;
 mod cancel;
 mod claim;
+mod credential;
 mod delivery;
 mod department;
 mod directory;
@@ -76,6 +77,7 @@ impl Sqlite {
         Store {
             directory: shared.clone(),
             access: shared.clone(),
+            credentials: shared.clone(),
             messages: shared.clone(),
             deliveries: shared.clone(),
             inbox: shared.clone(),

@@ -2,6 +2,7 @@
 //! fresh store; `cases!` makes one test of it for each backend.
 
 mod access;
+mod credential;
 mod delivery;
 mod directory;
 mod embedded;
@@ -49,8 +50,9 @@ macro_rules! cases {
 pub(crate) use cases;
 
 /// The aggregates of a store: the file of the trait, and the field that holds it.
-const AGGREGATES: [(&str, &str); 6] = [
+const AGGREGATES: [(&str, &str); 7] = [
     ("access", "access"),
+    ("credential", "credentials"),
     ("delivery", "deliveries"),
     ("directory", "directory"),
     ("inbox", "inbox"),

@@ -252,3 +252,14 @@ create table inbox_mark (
   ordinal integer primary key,
   read_through integer not null
 ) without rowid;
+
+-- body: the access token, sealed by src/access/cipher.rs; null before the first. version: 0 before the first.
+-- Times here are by the store's own clock.
+create table credential (
+  provider_id text primary key,
+  version integer not null,
+  body blob,
+  expires_at integer not null,
+  refreshing_until integer,
+  refreshing_by integer
+) without rowid;
