@@ -24,6 +24,7 @@ use crate::channel::{Registry, wechat};
 use crate::config::Settings;
 use crate::delivery::{self, Deps, Engine};
 use crate::directory::{Follower, Memory, Registrar, RegistrarParts};
+use crate::domain::node::Roles;
 use crate::domain::refusal::Refusal;
 use crate::inbox::{InboxParts, Inboxes};
 use crate::publish::{Parts, Publisher};
@@ -31,12 +32,15 @@ use crate::report::Reporter;
 use crate::runtime::clock::{SharedClock, SystemClock};
 use crate::runtime::ids::IdSource;
 use crate::runtime::tasks::Tasks;
-use crate::store::Store;
 use crate::store::sqlite::Sqlite;
+use crate::store::{NodeDraft, Store};
 use crate::telemetry::health::{self, Readiness};
 
 /// How long of the drain is kept for what comes after the servers: open calls and their settlement.
 const ENGINE_SHARE: Duration = Duration::from_secs(10);
+
+/// How long a node may own work without renewing its lease.
+const LEASE: Duration = Duration::from_secs(30);
 
 /// Why a node cannot start, as a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -176,7 +180,8 @@ fn registry(settings: &Settings, store: &Store, memory: &Memory, clock: &SharedC
 
 async fn engine(base: &Base) -> Result<delivery::Handle, Error> {
     let store = base.store.deliveries.clone();
-    let epoch = store.begin_epoch(base.clock.now()).await?;
+    let draft = NodeDraft { name: String::new(), roles: Roles::all() };
+    let epoch = base.store.nodes.join(draft, LEASE).await?;
     let limits = Arc::new(channels::limits(&base.registry, &base.clock));
     let (registry, clock, tasks) = (base.registry.clone(), base.clock.clone(), base.tasks.clone());
     Ok(Engine::start(Deps { store, registry, limits, clock, tasks, epoch }))

@@ -49,7 +49,7 @@ use crate::store::Deliveries;
 pub struct Engine;
 
 impl Engine {
-    /// Starts delivering. The epoch comes from [`Deliveries::begin_epoch`], which the caller has awaited.
+    /// Starts delivering. The epoch comes from [`crate::store::Nodes::join`], which the caller has awaited.
     #[must_use]
     pub fn start(deps: Deps) -> Handle {
         engine::Engine::start(deps, Settings::default())

@@ -1,8 +1,8 @@
 //! Pure values and pure decisions. No async, no I/O, nothing of the rest of the crate.
 //!
 //! Read in the order of a message's life: who and where ([`directory`], [`audience`]), who may
-//! ([`access`]), what ([`content`], [`message`]), how it is cut up ([`leg`], [`batch`]) and what became of
-//! it ([`verdict`], [`outcome`]).
+//! ([`access`]), what ([`content`], [`message`]), how it is cut up ([`leg`], [`batch`]) what became of it
+//! ([`verdict`], [`outcome`]), and who does the work ([`node`]).
 
 pub mod access;
 pub mod audience;
@@ -16,6 +16,7 @@ pub mod id;
 pub mod leg;
 pub mod line;
 pub mod message;
+pub mod node;
 pub mod outcome;
 pub mod page;
 pub mod refusal;

@@ -16,10 +16,6 @@ use crate::domain::time::At;
 /// Batches and settlements.
 #[async_trait]
 pub trait Deliveries: Send + Sync {
-    /// Starts a new epoch for this node and gives back every batch that an earlier epoch held. On a store
-    /// with one node every other epoch is dead by the file's lock. Returns the epoch.
-    async fn begin_epoch(&self, at: At) -> Result<i64>;
-
     /// Takes up to `max` due batches of one provider and lane, fairly over the publishers that have some,
     /// each publisher's oldest first. Members come without what is settled already; a batch of which nothing
     /// is left is closed and left out.
@@ -35,6 +31,11 @@ pub trait Deliveries: Send + Sync {
     /// are dropped. Returns for each whether it was written. Settling the same fence again after `done` is
     /// not written.
     async fn settle(&self, group: Vec<Settlement>) -> Result<Vec<bool>>;
+
+    /// Closes up to `limit` open legs of which nothing is left, and ends their messages: those at which a
+    /// crash fell between a settle commit and the closing. Returns how many it closed. Where the settle commit
+    /// closes legs itself there are none.
+    async fn close_complete(&self, limit: usize) -> Result<usize>;
 
     /// Gives batches back unharmed: they wait again, due at once.
     async fn release(&self, fences: Vec<Fence>) -> Result<()>;

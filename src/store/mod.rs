@@ -10,6 +10,7 @@ mod delivery;
 mod directory;
 mod inbox;
 mod message;
+mod node;
 mod report;
 pub mod sqlite;
 
@@ -25,6 +26,7 @@ pub use inbox::{Inbox, PersonalLeg, Receipt, VisibleLeg};
 pub use message::{
     Accept, Accepted, Cancelled, LegPlan, Members, MessageFilter, MessageRow, Messages, OutcomeRow, Stored,
 };
+pub use node::{NodeDraft, NodeRow, Nodes};
 pub use report::{Reports, RollupFilter, RollupRow};
 
 use crate::domain::refusal::{self, Refusal};
@@ -44,6 +46,8 @@ pub struct Store {
     pub deliveries: Arc<dyn Deliveries>,
     /// What people see and what they did about it.
     pub inbox: Arc<dyn Inbox>,
+    /// Nodes and their leases.
+    pub nodes: Arc<dyn Nodes>,
     /// Totals.
     pub reports: Arc<dyn Reports>,
 }

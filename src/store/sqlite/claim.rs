@@ -2,19 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::batch::{self, CLAIMED, CLOSED, Stored, WAITING};
-use super::encode::advance;
+use super::batch::{self, CLAIMED, CLOSED, Stored};
 use super::fault;
 use super::tally::Tally;
 use crate::domain::batch::{Claimed, Fence, Pending};
 use crate::store::{Claim, Result};
-
-/// Starts an epoch and gives back what earlier ones held.
-pub(super) fn begin_epoch(connection: &Connection) -> Result<i64> {
-    let epoch = advance(connection, "epoch", 1)?;
-    connection.execute("update batch set state = ?1, owner_epoch = null where state = 2", [WAITING]).map_err(fault)?;
-    Ok(epoch)
-}
 
 /// Takes due batches; see [`crate::store::Deliveries::claim`].
 pub(super) fn claim(connection: &Connection, claim: &Claim) -> Result<Vec<Claimed>> {

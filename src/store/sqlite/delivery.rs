@@ -17,10 +17,6 @@ use crate::store::{Claim, Deliveries, Depth, LegMaterial, Reach, Result};
 
 #[async_trait]
 impl Deliveries for Sqlite {
-    async fn begin_epoch(&self, _at: At) -> Result<i64> {
-        self.writer.write(claim::begin_epoch).await
-    }
-
     async fn claim(&self, claim: Claim) -> Result<Vec<Claimed>> {
         self.writer.write(move |connection| claim::claim(connection, &claim)).await
     }
@@ -31,6 +27,11 @@ impl Deliveries for Sqlite {
 
     async fn settle(&self, group: Vec<Settlement>) -> Result<Vec<bool>> {
         self.writer.write(move |connection| settle::settle(connection, &group)).await
+    }
+
+    async fn close_complete(&self, _limit: usize) -> Result<usize> {
+        // The settle commit closes legs in its own transaction.
+        Ok(0)
     }
 
     async fn release(&self, fences: Vec<Fence>) -> Result<()> {

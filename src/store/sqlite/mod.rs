@@ -19,6 +19,7 @@ mod inbox;
 mod leg;
 mod member;
 mod message;
+mod node;
 mod open;
 mod reader;
 mod report;
@@ -81,6 +82,7 @@ impl Sqlite {
             messages: shared.clone(),
             deliveries: shared.clone(),
             inbox: shared.clone(),
+            nodes: shared.clone(),
             reports: shared,
         }
     }

@@ -29,6 +29,7 @@ use campanile::store::{ApplicationDraft, DepartmentDraft, LegMaterial, MessageFi
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use crate::store::fixture::{LEASE, node};
 use crate::store::{Fresh, sqlite};
 
 pub const NOW: At = At(1_790_000_000_000);
@@ -116,7 +117,7 @@ pub async fn house() -> House {
     let index = Arc::new(Index::new(store.directory.load().await.unwrap()));
     let image = store.access.load().await.unwrap();
     let grants = Arc::new(Grants::new(image.grants));
-    let epoch = store.deliveries.begin_epoch(NOW).await.unwrap();
+    let epoch = store.nodes.join(node(), LEASE).await.unwrap();
     let delivery = Arc::new(Notes { epoch, ..Notes::default() });
     let inbox = Arc::new(Windows::default());
     let clock = Arc::new(ManualClock::at(NOW));

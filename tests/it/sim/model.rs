@@ -111,6 +111,16 @@ impl Model {
         (message, taken, material)
     }
 
+    /// A new life: a new epoch, and everything is given back.
+    pub fn begin_epoch(&self) -> i64 {
+        let mut state = self.state.lock();
+        state.epoch += 1;
+        for batch in state.batches.values_mut() {
+            batch.owner = None;
+        }
+        state.epoch
+    }
+
     /// The tombstone, and the settlement of everything that nobody holds.
     pub fn cancel(&self, message: MessageId, at: At) {
         let mut state = self.state.lock();
@@ -214,15 +224,6 @@ pub fn reachable(ordinal: u32) -> bool {
 
 #[async_trait]
 impl Deliveries for Model {
-    async fn begin_epoch(&self, _at: At) -> Result<i64> {
-        let mut state = self.state.lock();
-        state.epoch += 1;
-        for batch in state.batches.values_mut() {
-            batch.owner = None;
-        }
-        Ok(state.epoch)
-    }
-
     async fn claim(&self, claim: Claim) -> Result<Vec<Claimed>> {
         self.trouble().await?;
         let mut state = self.state.lock();
@@ -267,6 +268,10 @@ impl Deliveries for Model {
         };
         self.pass(1).await;
         Ok(held)
+    }
+
+    async fn close_complete(&self, _limit: usize) -> Result<usize> {
+        Ok(0)
     }
 
     async fn release(&self, fences: Vec<Fence>) -> Result<()> {

@@ -16,7 +16,6 @@ use campanile::domain::outcome::Outcome;
 use campanile::domain::set::Set;
 use campanile::runtime::clock::{SharedClock, SystemClock};
 use campanile::runtime::tasks::Tasks;
-use campanile::store::Deliveries;
 
 use super::model::{Model, Plan, reachable};
 use super::script::{Chances, Log, Script};
@@ -36,7 +35,7 @@ async fn scene(providers: &[(Capacity, Chances)]) -> Scene {
     for (place, (capacity, chances)) in providers.iter().enumerate() {
         registry.add(&format!("p{place}"), Script::new(1, *capacity, *chances, &log));
     }
-    let epoch = model.begin_epoch(clock.now()).await.unwrap();
+    let epoch = model.begin_epoch();
     let deps = Deps {
         store: model.clone(),
         registry,

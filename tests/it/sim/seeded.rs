@@ -17,7 +17,6 @@ use campanile::domain::outcome::{Outcome, Reason};
 use campanile::domain::time::At;
 use campanile::runtime::clock::{Clock, ManualClock, SharedClock};
 use campanile::runtime::tasks::Tasks;
-use campanile::store::Deliveries;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::runtime::Runtime;
@@ -88,7 +87,7 @@ impl World {
     fn begin_life(&self) -> Life {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let clock: SharedClock = self.clock.clone();
-        let epoch = runtime.block_on(self.model.begin_epoch(clock.now())).unwrap();
+        let epoch = self.model.begin_epoch();
         self.log.life.store(epoch as u64, Ordering::SeqCst);
         let deps = Deps {
             store: self.model.clone(),

@@ -16,7 +16,8 @@ use campanile::store::{Claim, Reach};
 use super::Store;
 use super::fixture::{NOW, mailbox, nth, person, set};
 use super::publishing::{
-    EPOCH, RELAY, accept, again, claim, counts, id, office, people, publish, settle, settled, settlement, whole,
+    EPOCH, RELAY, accept, again, claim, counts, id, next_epoch, office, people, publish, settle, settled, settlement,
+    whole,
 };
 
 super::cases! {
@@ -38,6 +39,7 @@ super::cases! {
     material_says_what_a_call_needs,
     people_are_reached_at_their_addresses,
     depth_and_held_count_batches,
+    what_is_settled_is_closed_already,
 }
 
 fn everybody(n: u32) -> Set {
@@ -113,7 +115,7 @@ async fn a_settlement_under_a_lost_fence_is_dropped(store: &Store) {
     accept(store, publish(store, 1, everybody(15), &[Email]).await).await;
     accept(store, publish(store, 2, set([1]), &[Email]).await).await;
     let old = claim(store, NOW, 9, EPOCH).await;
-    let epoch = store.deliveries.begin_epoch(NOW).await.unwrap();
+    let epoch = next_epoch(store).await;
     assert_eq!(epoch, EPOCH + 1);
     let new = claim(store, NOW, 9, epoch).await;
     assert!(new.iter().all(|batch| batch.fence.claims == 2));
@@ -243,7 +245,7 @@ async fn recovery_takes_out_what_is_settled(store: &Store) {
         ..settlement(&batch)
     };
     assert!(settle(store, item).await);
-    let epoch = store.deliveries.begin_epoch(NOW).await.unwrap();
+    let epoch = next_epoch(store).await;
     let mut found: Vec<_> = claim(store, NOW, 9, epoch).await.iter().map(people).collect();
     found.sort_by_key(Set::min);
     assert_eq!(found, [set([4, 7, 8, 9, 10]), set([6])]);
@@ -257,7 +259,7 @@ async fn recovery_knows_how_far_calls_had_begun(store: &Store) {
     let opened = |to| store.deliveries.open(vec![(batch.fence, to)]);
     assert_eq!(opened(nth(6)).await.unwrap(), [true]);
     assert_eq!(opened(nth(4)).await.unwrap(), [true]);
-    let epoch = store.deliveries.begin_epoch(NOW).await.unwrap();
+    let epoch = next_epoch(store).await;
     let recovered = claim(store, NOW, 1, epoch).await.remove(0);
     assert_eq!((recovered.opened_to, people(&recovered)), (Some(nth(6)), everybody(10)), "it never goes back");
 }
@@ -268,7 +270,7 @@ async fn a_crash_before_the_closing_loses_nothing(store: &Store) {
     let batch = claim(store, NOW, 1, EPOCH).await.remove(0);
     let all = Settlement { done: false, ..whole(&batch, Outcome::Sent) };
     assert!(settle(store, all).await);
-    let epoch = store.deliveries.begin_epoch(NOW).await.unwrap();
+    let epoch = next_epoch(store).await;
     assert!(claim(store, NOW, 9, epoch).await.is_empty(), "nothing of it is left");
     assert_eq!(counts(store, 1, 1).await, [0, 10, 0, 0, 0, 0, 0]);
     assert_eq!(store.messages.legs(id(1)).await.unwrap()[0].state, LegState::Closed);
@@ -340,4 +342,14 @@ async fn depth_and_held_count_batches(store: &Store) {
     assert!(store.deliveries.depth().await.unwrap().is_empty());
     let outcome = &store.messages.outcomes(id(1).leg(1), 0, u32::MAX).await.unwrap()[0];
     assert_eq!(outcome.reason, Reason::None);
+}
+
+async fn what_is_settled_is_closed_already(store: &Store) {
+    office(store, 10).await;
+    accept(store, publish(store, 1, everybody(10), &[Email]).await).await;
+    assert_eq!(store.deliveries.close_complete(9).await.unwrap(), 0, "nothing of it is settled");
+    let batch = claim(store, NOW, 1, EPOCH).await.remove(0);
+    assert!(settle(store, whole(&batch, Outcome::Sent)).await);
+    assert_eq!(store.deliveries.close_complete(9).await.unwrap(), 0, "the settle commit has closed it");
+    assert_eq!(store.messages.legs(id(1)).await.unwrap()[0].state, LegState::Closed);
 }

@@ -5,7 +5,7 @@ use campanile::domain::outcome::Outcome;
 use campanile::store::Error;
 use campanile::store::sqlite::Sqlite;
 
-use super::fixture::{NOW, nth};
+use super::fixture::{LEASE, NOW, node, nth};
 use super::publishing::{EPOCH, accept, claim, counts, office, people, publish, settle, whole};
 
 #[tokio::test]
@@ -25,7 +25,7 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     assert_eq!(after.access.load().await.unwrap().secret, access.secret);
     assert_eq!(counts(&after, 1, 1).await, [10, 10, 0, 0, 0, 0, 0]);
     assert_eq!(after.inbox.visible().await.unwrap()[0].members.len(), 20);
-    let epoch = after.deliveries.begin_epoch(NOW).await.unwrap();
+    let epoch = after.nodes.join(node(), LEASE).await.unwrap();
     assert_eq!(epoch, EPOCH + 1);
     assert_eq!(people(&claim(&after, NOW, 9, epoch).await[0]).min(), Some(nth(11)));
 }

@@ -1,16 +1,27 @@
 //! Drafts and short forms that the cases share.
 
+use std::time::Duration;
+
 use campanile::domain::channel::Channel;
 use campanile::domain::directory::{Address, FIRST_ORDINAL, UserDraft, UserKind, UserStatus};
+use campanile::domain::node::Roles;
 use campanile::domain::refusal::Reason;
 use campanile::domain::set::Set;
 use campanile::domain::time::At;
-use campanile::store::{DepartmentDraft, Error, Result};
+use campanile::store::{DepartmentDraft, Error, NodeDraft, Result};
 
 use super::Store;
 
 /// The moment of every write that does not care.
 pub const NOW: At = At(1_790_000_000_000);
+
+/// A lease that outlives every case.
+pub const LEASE: Duration = Duration::from_secs(3_600);
+
+/// A node that does everything.
+pub fn node() -> NodeDraft {
+    NodeDraft { name: "node".into(), roles: Roles::all() }
+}
 
 /// A department under another.
 pub fn department(external_id: &str, parent: Option<&str>) -> DepartmentDraft {

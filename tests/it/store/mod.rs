@@ -9,6 +9,7 @@ mod embedded;
 pub mod fixture;
 mod inbox;
 mod message;
+mod node;
 pub mod publishing;
 mod report;
 
@@ -57,6 +58,7 @@ const AGGREGATES: [(&str, &str); 7] = [
     ("directory", "directory"),
     ("inbox", "inbox"),
     ("message", "messages"),
+    ("node", "nodes"),
     ("report", "reports"),
 ];
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use campanile::domain::access::{Grant, Key, KeyScopes, Mode, Principal};
 use campanile::domain::batch::{Again, Claimed, STUB_PROVIDER, Settled, Settlement};
@@ -16,7 +17,7 @@ use campanile::domain::time::At;
 use campanile::store::{Accept, Accepted, Claim, LegPlan, Members, Stored};
 
 use super::Store;
-use super::fixture::{NOW, campus};
+use super::fixture::{LEASE, NOW, campus, node};
 
 /// The application that publishes.
 pub const PUBLISHER: Principal = Principal::Application(ApplicationId(7));
@@ -37,7 +38,15 @@ pub async fn office(store: &Store, people: u32) {
     campus(store, people).await;
     store.access.create_key(key(1)).await.unwrap();
     store.access.create_grant(grant(1)).await.unwrap();
-    assert_eq!(store.deliveries.begin_epoch(NOW).await.unwrap(), EPOCH);
+    assert_eq!(store.nodes.join(node(), LEASE).await.unwrap(), EPOCH);
+}
+
+/// Lets the node of [`EPOCH`] die and another one join and take over; returns the other's epoch.
+pub async fn next_epoch(store: &Store) -> i64 {
+    assert!(store.nodes.renew(EPOCH, Duration::ZERO).await.unwrap());
+    let epoch = store.nodes.join(node(), LEASE).await.unwrap();
+    store.nodes.take_over().await.unwrap();
+    epoch
 }
 
 /// A live key of [`PUBLISHER`].

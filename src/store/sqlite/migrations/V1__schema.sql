@@ -5,6 +5,16 @@
 create table head (name text primary key, value) without rowid;
 insert into head (name, value) values ('change', 0), ('ordinal', 16), ('epoch', 0), ('secret', randomblob(32));
 
+-- id: the node's epoch. state: 1 alive, 2 left, 3 dead. roles: their names with commas.
+create table node (
+  id integer primary key,
+  name text not null,
+  roles text not null,
+  state integer not null,
+  started_at integer not null,
+  lease_until integer not null
+);
+
 create table change (
   seq integer primary key,
   at integer not null,
