@@ -51,7 +51,7 @@ macro_rules! cases {
 pub(crate) use cases;
 
 /// The aggregates of a store: the file of the trait, and the field that holds it.
-const AGGREGATES: [(&str, &str); 7] = [
+const AGGREGATES: [(&str, &str); 8] = [
     ("access", "access"),
     ("credential", "credentials"),
     ("delivery", "deliveries"),
