@@ -86,8 +86,11 @@ impl Step {
             ChangeKind::Users(users) => {
                 self.users.enter(users.iter().map(|(ordinal, id)| (*ordinal, id.as_str())));
             }
-            // Rights live in `access`; no set depends on them.
-            ChangeKind::Key { .. } | ChangeKind::Grant { .. } | ChangeKind::Application { .. } => return,
+            // Rights live in `access`, tombstones in `delivery`; no set depends on them.
+            ChangeKind::Key { .. }
+            | ChangeKind::Grant { .. }
+            | ChangeKind::Application { .. }
+            | ChangeKind::Cancel { .. } => return,
         }
         self.edition = change.seq;
     }

@@ -2,7 +2,7 @@
 //! order and keeps them; each node applies them to its index, keyring and grants.
 
 use super::directory::{Department, Tag};
-use super::id::{ApplicationId, GrantId, KeyId};
+use super::id::{ApplicationId, GrantId, KeyId, MessageId};
 use super::set::Set;
 use super::time::At;
 
@@ -57,6 +57,11 @@ pub enum ChangeKind {
         /// Which.
         id: ApplicationId,
     },
+    /// A message was cancelled: nothing of it may start on any node.
+    Cancel {
+        /// Which.
+        id: MessageId,
+    },
 }
 
 /// The stored number of a kind of change. Never changes.
@@ -79,11 +84,13 @@ pub enum ChangeCode {
     Grant = 7,
     /// [`ChangeKind::Application`]
     Application = 8,
+    /// [`ChangeKind::Cancel`]
+    Cancel = 9,
 }
 
 impl ChangeCode {
     /// Every kind.
-    pub const ALL: [ChangeCode; 8] = [
+    pub const ALL: [ChangeCode; 9] = [
         ChangeCode::Members,
         ChangeCode::Tag,
         ChangeCode::TagDeleted,
@@ -92,6 +99,7 @@ impl ChangeCode {
         ChangeCode::Key,
         ChangeCode::Grant,
         ChangeCode::Application,
+        ChangeCode::Cancel,
     ];
 
     /// The kind with a stored number.
@@ -114,6 +122,7 @@ impl ChangeKind {
             ChangeKind::Key { .. } => ChangeCode::Key,
             ChangeKind::Grant { .. } => ChangeCode::Grant,
             ChangeKind::Application { .. } => ChangeCode::Application,
+            ChangeKind::Cancel { .. } => ChangeCode::Cancel,
         }
     }
 
@@ -128,6 +137,7 @@ impl ChangeKind {
             ChangeKind::Key { id } => id.0,
             ChangeKind::Grant { id } => id.0,
             ChangeKind::Application { id } => id.0,
+            ChangeKind::Cancel { id } => id.0,
         }
     }
 }

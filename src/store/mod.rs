@@ -5,13 +5,20 @@
 //! commit. Everything is answered after its commit, never before.
 
 mod access;
+mod books;
 mod credential;
 mod delivery;
 mod directory;
+mod encode;
+mod facts;
 mod inbox;
+mod leg;
 mod message;
 mod node;
+mod release;
 mod report;
+mod rights;
+mod settling;
 pub mod sqlite;
 
 use std::sync::Arc;

@@ -6,16 +6,17 @@ use super::accept;
 use super::batch::{self, Stored};
 use super::encode::signed;
 use super::fault;
-use super::leg::{self, Row};
-use super::row;
-use super::tally::Tally;
-use crate::domain::batch::STUB_PROVIDER;
-use crate::domain::id::MessageId;
+use super::{feed, leg, row, tally};
+use crate::domain::change::ChangeCode;
+use crate::domain::id::{LegId, MessageId};
 use crate::domain::leg::LegState;
 use crate::domain::message::MessageState;
 use crate::domain::outcome::{Outcome, Reason};
 use crate::domain::set::{self, Set};
 use crate::domain::time::At;
+use crate::store::books::Tally;
+use crate::store::leg::LegColumns;
+use crate::store::release::unseen;
 use crate::store::{Cancelled, LegPlan, Members, MessageRow, Result};
 
 /// Writes the tombstone and settles what nobody holds; see [`crate::store::Messages::cancel`].
@@ -28,15 +29,9 @@ pub(super) fn cancel(connection: &Connection, id: MessageId, at: At) -> Result<O
             .map_err(fault)?;
         stop(connection, &message, Reason::CancelledByPerson, Outcome::Cancelled, at)?;
         hide(connection, id, at)?;
+        feed::append(connection, at, ChangeCode::Cancel, id.0)?;
     }
-    let mut so_far = Cancelled::default();
-    for leg in leg::all(connection, id)? {
-        so_far.stopped += leg.counts.get(Outcome::Cancelled);
-        so_far.sent += leg.counts.settled() - leg.counts.get(Outcome::Cancelled);
-        so_far.open += leg.counts.get(Outcome::Pending);
-    }
-    so_far.closed = so_far.open == 0;
-    Ok(Some(so_far))
+    Ok(Some(Cancelled::of(&leg::all(connection, id)?)))
 }
 
 /// Ends a scheduled message: its legs are made and settled as a whole.
@@ -52,16 +47,10 @@ pub(super) fn reject(
     let members = members(connection, message)?;
     let plans: Vec<_> = plans.iter().map(unseen).collect();
     accept::release(connection, &message.facts, &members, &plans, at, 0, &mut tally)?;
-    tally.write(connection)?;
+    tally::write(connection, tally)?;
     row::set_state(connection, message.facts.id, state)?;
     let outcome = if state == MessageState::Expired { Outcome::Expired } else { Outcome::Suppressed };
     stop(connection, message, reason, outcome, at)
-}
-
-/// The plan of a leg that is made only to be settled: nobody claims it, and no inbox shows it.
-fn unseen(plan: &LegPlan) -> LegPlan {
-    let provider = if accept::is_inbox(plan) { STUB_PROVIDER.into() } else { plan.provider.clone() };
-    LegPlan { claim_max: 0, provider, ..plan.clone() }
 }
 
 /// Whom a stored message is for.
@@ -79,12 +68,12 @@ fn stop(connection: &Connection, message: &MessageRow, reason: Reason, outcome: 
     } else {
         let members = batch::snapshot(connection, message.facts.id)?;
         for leg in leg::rows(connection, message.facts.id)? {
-            if leg.state != LegState::Closed {
+            if leg.state != LegState::Closed as i64 {
                 stop_leg(connection, &leg, &members, reason, outcome, at, &mut tally)?;
             }
         }
     }
-    tally.write(connection)
+    tally::write(connection, tally)
 }
 
 fn stop_short(
@@ -101,35 +90,35 @@ fn stop_short(
         "update batch set state = 3, outcome = ?3, reason = ?4, settled_at = ?5 \
          where leg_id between ?1 and ?2 and state = 1 returning leg_id, channel",
         (first.0, last.0, outcome.code(), reason.code(), at.0),
-        |row| Ok((crate::domain::id::LegId(row.get(0)?), row.get(1)?)),
+        |row| Ok((LegId(row.get(0)?), row.get(1)?)),
     )?;
     for (leg, channel) in stopped {
-        tally.short(connection, leg, channel, outcome)?;
+        tally::short(connection, leg, channel, outcome, tally)?;
     }
     Ok(())
 }
 
 fn stop_leg(
     connection: &Connection,
-    leg: &Row,
+    leg: &LegColumns,
     members: &Set,
     reason: Reason,
     outcome: Outcome,
     at: At,
     tally: &mut Tally,
 ) -> Result<()> {
-    let mut free = members - leg::settled(connection, leg.id, members)?;
+    let mut free = members - leg::settled(connection, LegId(leg.id), members)?;
     let sql = format!("select {} from batch where leg_id = ?1 and state = 2", Stored::COLUMNS);
-    for held in batch::rows(connection, &sql, [leg.id.0], Stored::read)? {
+    for held in batch::rows(connection, &sql, [leg.id], Stored::read)? {
         free -= held.pending(connection)?;
     }
     connection
         .prepare_cached("update batch set state = 3 where leg_id = ?1 and state = 1")
-        .and_then(|mut statement| statement.execute([leg.id.0]))
+        .and_then(|mut statement| statement.execute([leg.id]))
         .map_err(fault)?;
     connection
         .prepare_cached("update leg set state = 3, cut_to = 4294967296 where id = ?1")
-        .and_then(|mut statement| statement.execute([leg.id.0]))
+        .and_then(|mut statement| statement.execute([leg.id]))
         .map_err(fault)?;
     for (_, part) in set::segments(&free) {
         connection
@@ -138,11 +127,11 @@ fn stop_leg(
             )
             .and_then(|mut statement| {
                 let n = signed(part.len());
-                statement.execute((leg.id.0, at.0, outcome.code(), reason.code(), n, set::to_bytes(&part)))
+                statement.execute((leg.id, at.0, outcome.code(), reason.code(), n, set::to_bytes(&part)))
             })
             .map_err(fault)?;
     }
-    tally.leg(leg.id, outcome, free.len());
+    tally.leg(LegId(leg.id), outcome, free.len());
     Ok(())
 }
 

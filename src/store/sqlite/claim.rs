@@ -2,10 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::batch::{self, CLAIMED, CLOSED, Stored};
-use super::fault;
-use super::tally::Tally;
+use super::batch::{self, Stored};
+use super::{fault, tally};
 use crate::domain::batch::{Claimed, Fence, Pending};
+use crate::store::books::Tally;
+use crate::store::encode::lane_and_channel;
+use crate::store::release::{CLAIMED, CLOSED};
 use crate::store::{Claim, Result};
 
 /// Takes due batches; see [`crate::store::Deliveries::claim`].
@@ -31,7 +33,7 @@ pub(super) fn claim(connection: &Connection, claim: &Claim) -> Result<Vec<Claime
         }
         queues = still;
     }
-    tally.write(connection)?;
+    tally::write(connection, tally)?;
     Ok(claimed)
 }
 
@@ -85,7 +87,7 @@ fn take(connection: &Connection, claim: &Claim, stored: &Stored, tally: &mut Tal
             })
         })
         .map_err(fault)?;
-    let (lane, channel) = batch::lane_and_channel(claim.lane.code(), channel)?;
+    let (lane, channel) = lane_and_channel(claim.lane.code(), channel)?;
     Ok(Some(Claimed {
         fence: Fence { batch: stored.id, epoch: claim.epoch, claims },
         leg: stored.leg,

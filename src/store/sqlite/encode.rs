@@ -1,30 +1,11 @@
-//! Values as SQLite keeps them: sets by segment, codes that must read back.
+//! Values as SQLite keeps them, and the numbers in `head`.
 
 use rusqlite::{Connection, OptionalExtension};
 
 use super::fault;
-use crate::domain::set::{self, Set};
+use crate::domain::set::Set;
+pub(super) use crate::store::encode::{known, set_of, signed, unsigned};
 use crate::store::{Error, Result};
-
-/// The set in a stored blob.
-pub(super) fn set_of(bytes: &[u8]) -> Result<Set> {
-    set::from_bytes(bytes).ok_or_else(|| Error::Damaged("a set".into()))
-}
-
-/// The value with a stored code.
-pub(super) fn known<T>(value: Option<T>, what: &str) -> Result<T> {
-    value.ok_or_else(|| Error::Damaged(format!("the code of a {what}")))
-}
-
-/// A stored number that is never negative.
-pub(super) fn unsigned(value: i64) -> u64 {
-    u64::try_from(value).unwrap_or(0)
-}
-
-/// A number as SQLite keeps it.
-pub(super) fn signed(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
 
 /// The union of the segments that a statement finds: its one column is the blob.
 pub(super) fn union(connection: &Connection, sql: &str, id: i64) -> Result<Set> {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row};
 use super::encode::{advance, known, set_of};
 use super::{department, fault, tag, user};
 use crate::domain::change::{Change, ChangeCode, ChangeKind};
-use crate::domain::id::{ApplicationId, GrantId, KeyId};
+use crate::domain::id::{ApplicationId, GrantId, KeyId, MessageId};
 use crate::domain::set::{self, Set};
 use crate::domain::time::At;
 use crate::store::{Error, Result};
@@ -108,6 +108,7 @@ fn what(connection: &Connection, row: &Row<'_>) -> Result<ChangeKind> {
         ChangeCode::Key => ChangeKind::Key { id: KeyId(id) },
         ChangeCode::Grant => ChangeKind::Grant { id: GrantId(id) },
         ChangeCode::Application => ChangeKind::Application { id: ApplicationId(id) },
+        ChangeCode::Cancel => ChangeKind::Cancel { id: MessageId(id) },
     })
 }
 

@@ -1,55 +1,73 @@
 //! Legs as rows, and what became of their members.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::batch::{self, Stored};
-use super::encode::{known, set_of, unsigned};
+use super::batch;
+use super::encode::signed;
 use super::fault;
 use super::row;
-use super::tally::{counts_of, running};
-use crate::domain::channel::Channel;
+use super::tally::running;
 use crate::domain::id::{LegId, MessageId};
-use crate::domain::leg::{Leg, LegState};
+use crate::domain::leg::Leg;
 use crate::domain::outcome::{Counts, Outcome, Reason};
-use crate::domain::set::{self, Set};
-use crate::domain::time::At;
+use crate::domain::set::Set;
+use crate::store::encode::counts_text;
+use crate::store::leg::{LegColumns, OutcomeColumns, ShortColumns};
+use crate::store::release::NewLeg;
 use crate::store::{OutcomeRow, Result};
 
-/// A leg's own row.
-pub(super) struct Row {
-    pub(super) id: LegId,
-    pub(super) channel: i64,
-    pub(super) state: LegState,
-    members_n: i64,
-    cut_to: i64,
-    visible_at: Option<i64>,
-    counts: Option<String>,
+/// Makes a leg. One that is shown from birth is settled as a whole.
+pub(super) fn insert(connection: &Connection, new: &NewLeg<'_>) -> Result<()> {
+    connection
+        .prepare_cached(
+            "insert into leg (id, channel, provider_id, lane, state, batch_size, cut_to, members_n, visible_at, counts) \
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )
+        .and_then(|mut statement| {
+            statement.execute(rusqlite::params![
+                new.leg.0,
+                new.plan.channel.code(),
+                &*new.plan.provider,
+                new.plan.lane.code(),
+                new.state as i64,
+                signed(new.plan.batch_size),
+                signed(new.cut_to),
+                signed(new.members_n),
+                new.visible_at.map(|at| at.0),
+                new.counts.as_ref().map(counts_text),
+            ])
+        })
+        .map_err(fault)?;
+    let Some(at) = new.visible_at else { return Ok(()) };
+    let (outcome, reason, n) = (Outcome::Sent.code(), Reason::None.code(), signed(new.members_n));
+    connection
+        .prepare_cached(
+            "insert into settlement (leg_id, at, attempt, outcome, reason, n) values (?1, ?2, 1, ?3, ?4, ?5)",
+        )
+        .and_then(|mut statement| statement.execute((new.leg.0, at.0, outcome, reason, n)))
+        .map(|_| ())
+        .map_err(fault)
 }
 
 /// The leg rows of a message, by number; a short message has none.
-pub(super) fn rows(connection: &Connection, id: MessageId) -> Result<Vec<Row>> {
+pub(super) fn rows(connection: &Connection, id: MessageId) -> Result<Vec<LegColumns>> {
     let (first, last) = id.leg_range();
-    let raw = batch::rows(
+    batch::rows(
         connection,
         "select id, channel, state, members_n, cut_to, visible_at, counts from leg where id between ?1 and ?2 order by id",
         (first.0, last.0),
         |row| {
-            let state: i64 = row.get(2)?;
-            let leg = Row {
-                id: LegId(row.get(0)?),
+            Ok(LegColumns {
+                id: row.get(0)?,
                 channel: row.get(1)?,
-                state: LegState::Waiting,
+                state: row.get(2)?,
                 members_n: row.get(3)?,
                 cut_to: row.get(4)?,
                 visible_at: row.get(5)?,
                 counts: row.get(6)?,
-            };
-            Ok((leg, state))
+            })
         },
-    )?;
-    raw.into_iter()
-        .map(|(leg, state)| Ok(Row { state: known(LegState::from_code(state), "leg state")?, ..leg }))
-        .collect()
+    )
 }
 
 /// The legs of any message with their counts, by number.
@@ -58,22 +76,10 @@ pub(super) fn all(connection: &Connection, id: MessageId) -> Result<Vec<Leg>> {
     if long.is_empty() {
         return short(connection, id);
     }
-    long.into_iter()
-        .map(|leg| {
-            let counts = match &leg.counts {
-                Some(text) => counts_of(text)?,
-                None => running(connection, leg.id)?,
-            };
-            let members_n = unsigned(leg.members_n);
-            Ok(Leg {
-                id: leg.id,
-                channel: known(Channel::from_code(leg.channel), "channel")?,
-                state: leg.state,
-                members_n,
-                cut_to: unsigned(leg.cut_to),
-                visible_at: leg.visible_at.map(At),
-                counts: counts.of(members_n),
-            })
+    long.iter()
+        .map(|leg| match leg.counts {
+            Some(_) => leg.decode(Counts::default()),
+            None => leg.decode(running(connection, LegId(leg.id))?),
         })
         .collect()
 }
@@ -84,34 +90,24 @@ fn short(connection: &Connection, id: MessageId) -> Result<Vec<Leg>> {
         connection,
         "select leg_id, channel, state, outcome, settled_at from batch where leg_id between ?1 and ?2 order by leg_id",
         (first.0, last.0),
-        |row| Ok((LegId(row.get(0)?), row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
-    )?;
-    found
-        .into_iter()
-        .map(|(id, channel, state, outcome, settled_at): (LegId, i64, i64, Option<i64>, Option<i64>)| {
-            let channel = known(Channel::from_code(channel), "channel")?;
-            let mut counts = Counts::default();
-            if let Some(code) = outcome {
-                counts.add(known(Outcome::from_code(code), "outcome")?, 1);
-            }
-            Ok(Leg {
-                id,
-                channel,
-                state: if state == batch::CLOSED { LegState::Closed } else { LegState::Open },
-                members_n: 1,
-                cut_to: 1 << 32,
-                visible_at: settled_at.filter(|_| channel == Channel::App).map(At),
-                counts: counts.of(1),
+        |row| {
+            Ok(ShortColumns {
+                leg_id: row.get(0)?,
+                channel: row.get(1)?,
+                state: row.get(2)?,
+                outcome: row.get(3)?,
+                settled_at: row.get(4)?,
             })
-        })
-        .collect()
+        },
+    )?;
+    found.iter().map(ShortColumns::decode).collect()
 }
 
 /// Who of the members has an outcome.
 pub(super) fn settled(connection: &Connection, leg: LegId, members: &Set) -> Result<Set> {
     let mut whole = Set::new();
-    for (row, _) in raw_outcomes(connection, leg, members, 0, u32::MAX)? {
-        whole |= row.set;
+    for found in raw_outcomes(connection, leg, 0, u32::MAX)? {
+        whole |= found.decode(members, None)?.set;
     }
     Ok(whole)
 }
@@ -128,88 +124,62 @@ pub(super) fn outcomes(connection: &Connection, leg: LegId, from: u32, to: u32) 
         .and_then(|mut statement| statement.query_row([leg.0], |row| row.get(0)).optional())
         .map_err(fault)?;
     let mut found = Vec::new();
-    for (mut outcome, called) in raw_outcomes(connection, leg, &members, from, to)? {
-        outcome.set &= &members;
+    for columns in raw_outcomes(connection, leg, from, to)? {
+        let outcome = columns.decode(&members, provider.as_deref())?;
         if !outcome.set.is_empty() {
-            outcome.provider = provider.as_deref().filter(|_| called).map(Into::into);
             found.push(outcome);
         }
     }
     Ok(found)
 }
 
-/// The outcomes of batches that reach into a range, and whether a batch was behind each.
-fn raw_outcomes(
-    connection: &Connection,
-    leg: LegId,
-    members: &Set,
-    from: u32,
-    to: u32,
-) -> Result<Vec<(OutcomeRow, bool)>> {
-    let mut statement = connection
-        .prepare_cached(
-            "select settlement.outcome, settlement.reason, settlement.at, settlement.attempt, settlement.detail, \
-             settlement.members, batch.id, batch.ord_min, batch.ord_max, batch.members \
-             from settlement left join batch on batch.id = settlement.batch_id \
-             where settlement.leg_id = ?1 and settlement.outcome <> 0 \
-             and (batch.id is null or (batch.ord_min <= ?3 and batch.ord_max >= ?2)) order by settlement.id",
-        )
-        .map_err(fault)?;
-    let mut rows = statement.query((leg.0, from, to)).map_err(fault)?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next().map_err(fault)? {
-        let batch_id: Option<i64> = row.get(6).map_err(fault)?;
-        let own: Option<Vec<u8>> = row.get(5).map_err(fault)?;
-        let of_batch: Option<Vec<u8>> = row.get(9).map_err(fault)?;
-        let set = match (own, of_batch, batch_id) {
-            (Some(bytes), _, _) | (None, Some(bytes), _) => set_of(&bytes)?,
-            (None, None, Some(_)) => set::within(members, row.get(7).map_err(fault)?, row.get(8).map_err(fault)?),
-            (None, None, None) => members.clone(),
-        };
-        let detail: Option<String> = row.get(4).map_err(fault)?;
-        let outcome = OutcomeRow {
-            set,
-            outcome: known(Outcome::from_code(row.get(0).map_err(fault)?), "outcome")?,
-            reason: known(Reason::from_code(row.get(1).map_err(fault)?), "reason")?,
-            at: At(row.get(2).map_err(fault)?),
-            attempt: row.get(3).map_err(fault)?,
-            provider: None,
-            detail: detail.map(Into::into),
-        };
-        found.push((outcome, batch_id.is_some()));
-    }
-    Ok(found)
+/// The outcomes of batches that reach into a range: those of a whole batch stand in its own row.
+fn raw_outcomes(connection: &Connection, leg: LegId, from: u32, to: u32) -> Result<Vec<OutcomeColumns>> {
+    batch::rows(
+        connection,
+        "select settlement.outcome, settlement.reason, settlement.at, settlement.attempt, settlement.detail, \
+         settlement.members, batch.ord_min, batch.ord_max, 2 as place, settlement.id \
+         from settlement left join batch on batch.id = settlement.batch_id \
+         where settlement.leg_id = ?1 and settlement.outcome <> 0 \
+         and (batch.id is null or (batch.ord_min <= ?3 and batch.ord_max >= ?2)) \
+         union all \
+         select outcome, reason, settled_at, attempt, detail, members, ord_min, ord_max, 1, id from batch \
+         where leg_id = ?1 and ord_min <= ?3 and ord_max >= ?2 and outcome is not null order by 3, 9, 10",
+        (leg.0, from, to),
+        outcome,
+    )
+}
+
+fn outcome(row: &Row<'_>) -> rusqlite::Result<OutcomeColumns> {
+    let (first, last): (Option<u32>, Option<u32>) = (row.get(6)?, row.get(7)?);
+    Ok(OutcomeColumns {
+        outcome: row.get(0)?,
+        reason: row.get(1)?,
+        at: row.get(2)?,
+        attempt: row.get(3)?,
+        detail: row.get(4)?,
+        members: row.get(5)?,
+        span: first.zip(last),
+    })
 }
 
 fn short_outcome(connection: &Connection, leg: LegId, ordinal: u32) -> Result<Vec<OutcomeRow>> {
-    type Raw = (i64, i64, i64, u32, String, Option<String>, i64, u32);
-    let found: Vec<Raw> = batch::rows(
+    let found = batch::rows(
         connection,
-        "select outcome, reason, settled_at, attempt, provider_id, detail, channel, claims from batch \
+        "select outcome, reason, settled_at, attempt, detail, null, ord_min, ord_max, provider_id, claims from batch \
          where leg_id = ?1 and outcome is not null",
         [leg.0],
-        |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?))
-        },
+        |row| Ok((outcome(row)?, row.get::<_, String>(8)?, row.get::<_, i64>(9)?)),
     )?;
+    let her: Set = [ordinal].into_iter().collect();
     found
         .into_iter()
-        .map(|(outcome, reason, at, attempt, provider, detail, _, claims)| {
-            Ok(OutcomeRow {
-                set: [ordinal].into_iter().collect(),
-                outcome: known(Outcome::from_code(outcome), "outcome")?,
-                reason: known(Reason::from_code(reason), "reason")?,
-                at: At(at),
-                attempt,
-                provider: (claims > 0).then(|| provider.into()),
-                detail: detail.map(Into::into),
-            })
-        })
+        .map(|(columns, provider, claims)| columns.decode(&her, (claims > 0).then_some(&*provider)))
         .collect()
 }
 
 /// How many batches of a leg a node holds.
 pub(super) fn held(connection: &Connection, leg: LegId) -> Result<u64> {
-    let sql = format!("select {} from batch where leg_id = ?1 and state = 2", Stored::COLUMNS);
-    Ok(batch::rows(connection, &sql, [leg.0], Stored::read)?.len() as u64)
+    let sql = "select 1 from batch where leg_id = ?1 and state = 2";
+    Ok(batch::rows(connection, sql, [leg.0], |_| Ok(()))?.len() as u64)
 }

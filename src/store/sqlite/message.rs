@@ -6,8 +6,7 @@ use rusqlite::Connection;
 use super::batch;
 use super::fault;
 use super::reader::snapshot;
-use super::tally::Tally;
-use super::{Sqlite, accept, cancel, leg, row};
+use super::{Sqlite, accept, cancel, leg, row, tally};
 use crate::domain::access::Principal;
 use crate::domain::id::{LegId, MessageId};
 use crate::domain::leg::Leg;
@@ -15,6 +14,9 @@ use crate::domain::message::MessageState;
 use crate::domain::outcome::Reason;
 use crate::domain::set::Set;
 use crate::domain::time::At;
+use crate::store::books::Tally;
+use crate::store::facts::first_id;
+use crate::store::release::first_state;
 use crate::store::{
     Accept, Accepted, Cancelled, LegPlan, Members, MessageFilter, MessageRow, Messages, OutcomeRow, Result, Stored,
 };
@@ -120,9 +122,8 @@ fn release(connection: &Connection, id: MessageId, plans: &[LegPlan], at: At, ep
     let members = cancel::members(connection, &message)?;
     let mut tally = Tally::default();
     let stored = accept::release(connection, &message.facts, &members, plans, at, epoch, &mut tally)?;
-    let only_inbox = plans.iter().all(accept::is_inbox);
-    row::set_state(connection, id, if only_inbox { MessageState::Closed } else { MessageState::Open })?;
-    tally.write(connection)?;
+    row::set_state(connection, id, first_state(true, plans))?;
+    tally::write(connection, tally)?;
     Ok(Some(stored))
 }
 
@@ -139,15 +140,13 @@ fn list(
          and id >= ?5 and id < ?6 and (?7 = '' or instr(?7, ' ' || state || ' ') > 0) order by id desc limit ?8",
         row::COLUMNS
     );
-    // Creation times are in the ids, so a span of time is a span of the key.
-    let floor = |at: At| (at.0 - crate::domain::id::EPOCH_MS).max(0) << crate::domain::id::SEQUENCE_BITS;
     let parameters = rusqlite::params![
         before.map_or(i64::MAX, |id| id.0),
         filter.principal.map(Principal::code),
         filter.department_id,
         filter.reference,
-        filter.created_after.map_or(0, floor),
-        filter.created_before.map_or(i64::MAX, floor),
+        filter.created_after.map_or(0, first_id),
+        filter.created_before.map_or(i64::MAX, first_id),
         if states.is_empty() { String::new() } else { format!(" {} ", states.join(" ")) },
         i64::try_from(limit).unwrap_or(i64::MAX),
     ];

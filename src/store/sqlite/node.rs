@@ -6,11 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::{Connection, Row};
 
-use super::batch::{self, WAITING};
+use super::batch;
 use super::encode::{advance, known, unsigned};
 use super::{Sqlite, fault};
 use crate::domain::node::{NodeState, Roles};
 use crate::domain::time::At;
+use crate::store::release::WAITING;
 use crate::store::{NodeDraft, NodeRow, Nodes, Result};
 
 /// The store's time in milliseconds.

@@ -39,8 +39,9 @@ fn first_id(day: i64) -> i64 {
 }
 
 fn closed(connection: &Connection, days: (i64, i64)) -> Result<Vec<RollupRow>> {
-    const SQL: &str = "select day, principal, department_id, channel, class, outcome, n \
-                       from rollup where day between ?1 and ?2";
+    const SQL: &str = "select day, principal, department_id, channel, class, outcome, sum(n) from rollup \
+                       where day between ?1 and ?2 \
+                       group by day, principal, department_id, channel, class, outcome";
     rows(connection, SQL, days)
 }
 

@@ -28,6 +28,7 @@ super::cases! {
     a_settlement_under_a_lost_fence_is_dropped,
     settling_twice_writes_once,
     a_batch_may_be_settled_in_parts,
+    a_part_that_is_settled_again_counts_nobody_twice,
     a_retry_moves_people_to_a_later_batch,
     a_retry_that_waits_is_stopped_by_a_cancel,
     a_short_message_is_retried_in_place,
@@ -156,6 +157,28 @@ async fn a_batch_may_be_settled_in_parts(store: &Store) {
     assert_eq!(store.messages.legs(id(1)).await.unwrap()[0].state, LegState::Open);
     assert!(settle(store, part(Outcome::Suppressed, set([8, 9, 10]), true)).await);
     assert_eq!(counts(store, 1, 1).await, [0, 7, 0, 3, 0, 0, 0]);
+}
+
+async fn a_part_that_is_settled_again_counts_nobody_twice(store: &Store) {
+    office(store, 10).await;
+    accept(store, publish(store, 1, everybody(10), &[Email]).await).await;
+    let batch = claim(store, NOW, 1, EPOCH).await.remove(0);
+    let part = Settlement {
+        settled: vec![settled(Outcome::Sent, set([1, 2, 3]))],
+        again: vec![again(set([4, 5]), At(NOW.0 + 5_000))],
+        ..settlement(&batch)
+    };
+    // The answer to the first was lost, so the node repeats it, and then with what it has learned since.
+    assert!(settle(store, part.clone()).await);
+    assert!(settle(store, part.clone()).await);
+    assert_eq!(counts(store, 1, 1).await, [7, 3, 0, 0, 0, 0, 0]);
+    let last = Settlement { settled: vec![settled(Outcome::Sent, everybody(10) - set([4, 5]))], done: true, ..part };
+    assert!(settle(store, last).await);
+    assert_eq!(counts(store, 1, 1).await, [2, 8, 0, 0, 0, 0, 0]);
+    let moved = claim(store, At(i64::MAX), 9, EPOCH).await;
+    assert_eq!(moved.iter().map(people).collect::<Vec<_>>(), [set([4, 5])], "moved once");
+    assert!(settle(store, whole(&moved[0], Outcome::Failed)).await);
+    assert_eq!(store.messages.legs(id(1)).await.unwrap()[0].state, LegState::Closed);
 }
 
 async fn a_retry_moves_people_to_a_later_batch(store: &Store) {

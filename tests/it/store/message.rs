@@ -2,6 +2,7 @@
 
 use campanile::domain::access::{Mode, Principal};
 use campanile::domain::batch::Settlement;
+use campanile::domain::change::{Change, ChangeKind};
 use campanile::domain::channel::Channel::{App, Email};
 use campanile::domain::directory::FIRST_ORDINAL;
 use campanile::domain::id::{ApplicationId, GrantId, KeyId};
@@ -40,6 +41,7 @@ super::cases! {
     a_cancelled_short_message_is_not_sent,
     a_cancelled_scheduled_message_is_never_released,
     a_finished_message_is_not_cancelled,
+    a_cancel_is_in_the_change_feed_once,
     messages_are_listed_newest_first,
     outcomes_are_cut_to_a_range,
 }
@@ -370,6 +372,18 @@ async fn a_finished_message_is_not_cancelled(store: &Store) {
     assert_eq!(cancelled, Cancelled { closed: true, sent: 3, stopped: 0, open: 0 });
     assert_eq!(state(store, 1).await, MessageState::Closed);
     assert_eq!(store.messages.message(id(1)).await.unwrap().unwrap().cancelled_at, None);
+}
+
+async fn a_cancel_is_in_the_change_feed_once(store: &Store) {
+    office(store, 3).await;
+    accept(store, publish(store, 1, everybody(3), &[Email]).await).await;
+    accept(store, publish(store, 2, everybody(3), &[App]).await).await;
+    let before = store.directory.head().await.unwrap();
+    for n in [1, 1, 2, 9] {
+        store.messages.cancel(id(n), At(NOW.0 + n)).await.unwrap();
+    }
+    let changes = store.directory.changes_after(before, 9).await.unwrap();
+    assert_eq!(changes, [Change { seq: before + 1, at: At(NOW.0 + 1), what: ChangeKind::Cancel { id: id(1) } }]);
 }
 
 async fn messages_are_listed_newest_first(store: &Store) {

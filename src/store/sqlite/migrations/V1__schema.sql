@@ -181,7 +181,7 @@ create index leg_cutting on leg (id) where state = 2;
 create index leg_visible on leg (visible_at) where visible_at is not null and hidden_at is null;
 
 -- members null: the slice of its leg from ord_min to ord_max. state: 1 waiting, 2 claimed, 3 closed.
--- outcome, reason, settled_at, detail: the one outcome of a short message's leg.
+-- outcome, reason, settled_at, detail: the one outcome of all of a batch, and of a short message's leg.
 create table batch (
   id integer primary key,
   leg_id integer not null,
@@ -209,7 +209,7 @@ create index batch_waiting on batch (provider_id, lane, principal, due_at) where
 create index batch_claimed on batch (owner_epoch) where state = 2;
 create index batch_leg on batch (leg_id, ord_min);
 
--- members null: all the rest of its batch, or, with batch_id null, all the rest of its leg.
+-- members null: all of its leg. What all of a batch got at once stands in the batch's own row instead.
 create table settlement (
   id integer primary key,
   leg_id integer not null,
@@ -225,11 +225,14 @@ create table settlement (
 create index settlement_leg on settlement (leg_id);
 create index settlement_batch on settlement (batch_id) where batch_id is not null;
 
+-- Counts are kept in parts, so that concurrent writers do not wait for one another; readers sum. Here there is
+-- one writer and one part.
 create table leg_count (
   leg_id integer not null,
+  part integer not null,
   outcome integer not null,
   n integer not null,
-  primary key (leg_id, outcome)
+  primary key (leg_id, part, outcome)
 ) without rowid;
 
 create table rollup (
@@ -239,8 +242,9 @@ create table rollup (
   channel integer not null,
   class integer not null,
   outcome integer not null,
+  part integer not null,
   n integer not null,
-  primary key (day, principal, department_id, channel, class, outcome)
+  primary key (day, principal, department_id, channel, class, outcome, part)
 ) without rowid;
 
 create table receipt (
