@@ -44,6 +44,12 @@ impl Keyring {
             .change(&key.id, |old| old.is_none_or(|known| known.version <= key.version).then(|| Arc::clone(&key)));
     }
 
+    /// Whether there is no key at all, not even a revoked one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.table.all().is_empty()
+    }
+
     /// The key with an id.
     #[must_use]
     pub fn get(&self, id: KeyId) -> Option<Arc<Key>> {

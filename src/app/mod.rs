@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 
 use self::credentials::StoredCredentials;
 use crate::access::admin::bootstrap;
-use crate::access::{Admin, AdminParts, Policy, Seal};
+use crate::access::{Admin, AdminParts, Policy};
 use crate::api::{self, Services};
 use crate::channel::credential::Credentials;
 use crate::channel::{Registry, wechat};
@@ -99,8 +99,8 @@ impl App {
         let (clock, tasks, readiness) = (SystemClock::shared(), Tasks::new(), Readiness::default());
         let store = Sqlite::open(&settings.store.directory)?.store();
         let ids = Arc::new(IdSource::new(clock.clone(), settings.node.id));
-        let first_token = first_token(&store, &ids, &clock).await?;
         let memory = Memory::load(&store).await?;
+        let first_token = bootstrap(&store, &memory.keyring, &memory.seal, &ids, &*clock).await?;
         let registry = registry(&settings, &store, &memory, &clock)?;
         let base = Base { settings, store, memory, ids, clock, tasks, registry };
         let engine = engine(&base).await?;
@@ -154,11 +154,6 @@ struct Base {
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
     TcpListener::bind(address).await.map_err(|fault| Error::Listen { address, fault })
-}
-
-async fn first_token(store: &Store, ids: &IdSource, clock: &SharedClock) -> Result<Option<SecretString>, Error> {
-    let seal = Seal::new(&store.access.load().await?.secret);
-    Ok(bootstrap(store, &seal, ids, &**clock).await?)
 }
 
 /// The providers, with their tokens in the store.

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use crate::access::Seal;
+use crate::access::{Keyring, Seal};
 use crate::domain::access::{Key, KeyScopes, Mode, Principal};
 use crate::domain::directory::ADMINISTRATOR;
 use crate::domain::id::KeyId;
@@ -11,17 +11,18 @@ use crate::runtime::clock::Clock;
 use crate::runtime::ids::IdSource;
 use crate::store::Store;
 
-/// On a store without any key, makes the administrator's and returns its token, to be shown this once.
+/// If there is no key at all, makes the administrator's and returns its token, to be shown this once.
 ///
 /// # Errors
 /// Those of the store.
 pub async fn bootstrap(
     store: &Store,
+    keyring: &Keyring,
     seal: &Seal,
     ids: &IdSource,
     clock: &dyn Clock,
 ) -> Result<Option<SecretString>, Refusal> {
-    if !store.access.load().await?.keys.is_empty() {
+    if !keyring.is_empty() {
         return Ok(None);
     }
     let id = KeyId(ids.next());
@@ -38,6 +39,7 @@ pub async fn bootstrap(
         created_at: clock.now(),
         title: "first administrator".into(),
     };
-    store.access.create_key(key).await?;
+    store.access.create_key(key.clone()).await?;
+    keyring.put(key);
     Ok(Some(token))
 }
