@@ -5,6 +5,8 @@ use std::sync::Arc;
 use super::table::Table;
 use crate::domain::access::Application;
 use crate::domain::id::ApplicationId;
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::refusal::Refusal;
 
 /// All applications.
 #[derive(Debug)]
@@ -19,11 +21,6 @@ impl Applications {
         Applications { table: Table::new(rows(applications)) }
     }
 
-    /// Puts these in the place of all others.
-    pub fn replace(&self, applications: Vec<Application>) {
-        self.table.replace(rows(applications));
-    }
-
     /// Enters an application, new or changed.
     pub fn put(&self, application: Application) {
         let application = Arc::new(application);
@@ -36,12 +33,18 @@ impl Applications {
         self.table.get(&id)
     }
 
-    /// Every application, ascending by id.
-    #[must_use]
-    pub fn all(&self) -> Vec<Arc<Application>> {
-        let mut all: Vec<_> = self.table.all().values().cloned().collect();
-        all.sort_unstable_by_key(|one| one.id);
-        all
+    /// One page of the applications of these departments (the store's keys), or of all, ascending by id.
+    ///
+    /// # Errors
+    /// `PAGE_TOKEN_INVALID`.
+    pub fn list(&self, departments: Option<&[i64]>, page: &PageRequest) -> Result<Page<Arc<Application>>, Refusal> {
+        let (rows, after) = (self.table.all(), page.after::<ApplicationId>()?);
+        let wanted = |one: &&Arc<Application>| {
+            departments.is_none_or(|under| under.contains(&one.department_id)) && after.is_none_or(|last| one.id > last)
+        };
+        let mut found: Vec<&Arc<Application>> = rows.values().filter(wanted).collect();
+        found.sort_unstable_by_key(|one| one.id);
+        Ok(Page::first(found, page.limit(), |one| one.id.to_string()).map(Arc::clone))
     }
 }
 
@@ -68,9 +71,9 @@ mod tests {
     fn a_changed_application_takes_the_place_of_the_old_one() {
         let applications = Applications::new(vec![application(2, "b"), application(1, "a")]);
         applications.put(application(1, "library"));
-        let titles: Vec<_> = applications.all().iter().map(|one| one.title.clone()).collect();
+        let all = applications.list(None, &PageRequest::default()).unwrap();
+        let titles: Vec<_> = all.items.iter().map(|one| one.title.clone()).collect();
         assert_eq!(titles, ["library", "b"]);
-        applications.replace(Vec::new());
-        assert_eq!(applications.get(ApplicationId(1)), None);
+        assert_eq!(applications.get(ApplicationId(3)), None);
     }
 }

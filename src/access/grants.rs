@@ -6,6 +6,9 @@ use std::sync::Arc;
 use super::table::Table;
 use crate::audience::Usable;
 use crate::domain::access::{Grant, Principal};
+use crate::domain::id::GrantId;
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::refusal::Refusal;
 use crate::domain::time::At;
 
 /// What one principal holds, ascending by id.
@@ -22,11 +25,6 @@ impl Grants {
     #[must_use]
     pub fn new(grants: Vec<Grant>) -> Grants {
         Grants { table: Table::new(rows(grants)) }
-    }
-
-    /// Puts these in the place of all others.
-    pub fn replace(&self, grants: Vec<Grant>) {
-        self.table.replace(rows(grants));
     }
 
     /// Enters a grant, new or changed. An older version never takes the place of a newer one.
@@ -48,6 +46,27 @@ impl Grants {
     #[must_use]
     pub fn of(&self, principal: Principal) -> Arc<[Arc<Grant>]> {
         self.table.get(&principal).unwrap_or_else(|| Arc::new([]))
+    }
+
+    /// One page of the grants of one holder, or of everybody, that are wanted, ascending by id.
+    ///
+    /// # Errors
+    /// `PAGE_TOKEN_INVALID`.
+    pub fn list(
+        &self,
+        holder: Option<Principal>,
+        wanted: impl Fn(&Grant) -> bool,
+        page: &PageRequest,
+    ) -> Result<Page<Arc<Grant>>, Refusal> {
+        let after = page.after::<GrantId>()?;
+        let held = match holder {
+            Some(principal) => vec![self.of(principal)],
+            None => self.table.all().values().cloned().collect(),
+        };
+        let rest = held.iter().flat_map(|held| held.iter()).filter(|grant| after.is_none_or(|last| grant.id > last));
+        let mut found: Vec<&Arc<Grant>> = rest.filter(|grant| wanted(grant)).collect();
+        found.sort_unstable_by_key(|grant| grant.id);
+        Ok(Page::first(found, page.limit(), |grant| grant.id.to_string()).map(Arc::clone))
     }
 
     /// The tags that somebody may name in expressions: those of all valid grants.
@@ -77,7 +96,6 @@ fn rows(grants: Vec<Grant>) -> impl Iterator<Item = (Principal, Held)> {
 mod tests {
     use super::*;
     use crate::access::policy::tests::grant;
-    use crate::domain::id::GrantId;
 
     #[test]
     fn an_old_version_never_takes_the_place_of_a_newer_one() {

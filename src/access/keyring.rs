@@ -6,6 +6,7 @@ use super::table::Table;
 use super::token::{Seal, Token, invalid};
 use crate::domain::access::{Key, KeyScope, Mode, Principal};
 use crate::domain::id::KeyId;
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::time::At;
 
@@ -32,11 +33,6 @@ impl Keyring {
         Keyring { seal, table: Table::new(rows(keys)) }
     }
 
-    /// Puts these in the place of all others.
-    pub fn replace(&self, keys: Vec<Key>) {
-        self.table.replace(rows(keys));
-    }
-
     /// Enters a key, new or changed. An older version never takes the place of a newer one.
     pub fn put(&self, key: Key) {
         let key = Arc::new(key);
@@ -56,6 +52,26 @@ impl Keyring {
         self.table.get(&id)
     }
 
+    /// One page of the keys of one owner, or of everybody, ascending by id.
+    ///
+    /// # Errors
+    /// `PAGE_TOKEN_INVALID`.
+    pub fn list(&self, owner: Option<Principal>, page: &PageRequest) -> Result<Page<Arc<Key>>, Refusal> {
+        let (rows, after) = (self.table.all(), page.after::<KeyId>()?);
+        let wanted = |key: &&Arc<Key>| {
+            owner.is_none_or(|owner| key.principal == owner) && after.is_none_or(|last| key.id > last)
+        };
+        let mut found: Vec<&Arc<Key>> = rows.values().filter(wanted).collect();
+        found.sort_unstable_by_key(|key| key.id);
+        Ok(Page::first(found, page.limit(), |key| key.id.to_string()).map(Arc::clone))
+    }
+
+    /// The keys that can administer, as this node has them.
+    #[must_use]
+    pub fn administrators(&self, now: At) -> Vec<KeyId> {
+        self.table.all().values().filter(|key| key.administers(now)).map(|key| key.id).collect()
+    }
+
     /// Who calls with this token.
     ///
     /// # Errors
@@ -65,11 +81,9 @@ impl Keyring {
         let key = self.table.get(&token.key_id);
         // An unknown key costs the same time as a wrong secret.
         let fits = self.seal.fits(&token, key.as_ref().map_or(&[0; 32], |key| &key.hash));
-        key.filter(|key| {
-            fits && key.mode == token.mode && key.revoked_at.is_none() && key.expire_at.is_none_or(|end| now < end)
-        })
-        .map(|key| Caller { principal: key.principal, key })
-        .ok_or_else(invalid)
+        key.filter(|key| fits && key.mode == token.mode && key.is_valid(now))
+            .map(|key| Caller { principal: key.principal, key })
+            .ok_or_else(invalid)
     }
 }
 

@@ -25,10 +25,6 @@ impl<K: Clone + Eq + Hash, V: Clone> Table<K, V> {
         self.rows.load_full()
     }
 
-    pub(super) fn replace(&self, rows: impl IntoIterator<Item = (K, V)>) {
-        self.rows.store(Arc::new(rows.into_iter().collect()));
-    }
-
     /// Sets one row to what `change` makes of the old one; `None` leaves it. May call `change` again when
     /// somebody else was faster.
     pub(super) fn change(&self, key: &K, change: impl Fn(Option<&V>) -> Option<V>) {

@@ -1,6 +1,5 @@
 //! `AccessService`: applications, keys, grants, and who one is.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use secrecy::ExposeSecret;
@@ -9,10 +8,10 @@ use tonic::{Request, Response, Status};
 use super::convert::{self, absent, access, count, message, page, time};
 use super::v1::access_service_server::AccessService;
 use super::{Services, v1};
+use crate::access::Applications;
 use crate::access::admin::GrantFilter;
 use crate::audience::Snapshot;
-use crate::domain::access::{Application, Grant, Key, Mode, Principal};
-use crate::domain::id::ApplicationId;
+use crate::domain::access::{Grant, Key, Mode, Principal};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::time::At;
 
@@ -69,14 +68,15 @@ impl AccessService for Services {
         request: Request<v1::ListApplicationsRequest>,
     ) -> Answer<v1::ListApplicationsResponse> {
         let caller = self.caller(request.metadata())?;
-        let wanted = request.into_inner();
+        let mut wanted = request.into_inner();
+        let (page, list) = page::page(&mut wanted)?;
         let directory = self.index.snapshot();
         let under = self.departments_under(&wanted.department_id)?;
-        let mut found = self.admin.list_applications(&caller, None)?;
-        found.retain(|one| under.as_ref().is_none_or(|under| under.contains(&one.department_id)));
-        let (found, next_page_token) = page::cut(found, wanted.page_size, &wanted.page_token)?;
-        let applications = found.iter().map(|one| access::application(one, &directory)).collect();
-        Ok(Response::new(v1::ListApplicationsResponse { applications, next_page_token }))
+        let found = self.admin.list_applications(&caller, under.as_deref(), &page)?;
+        Ok(Response::new(v1::ListApplicationsResponse {
+            applications: found.items.iter().map(|one| access::application(one, &directory)).collect(),
+            next_page_token: list.token(found.next),
+        }))
     }
 
     async fn create_key(&self, request: Request<v1::CreateKeyRequest>) -> Answer<v1::CreateKeyResponse> {
@@ -101,14 +101,14 @@ impl AccessService for Services {
 
     async fn list_keys(&self, request: Request<v1::ListKeysRequest>) -> Answer<v1::ListKeysResponse> {
         let caller = self.caller(request.metadata())?;
-        let wanted = request.into_inner();
+        let mut wanted = request.into_inner();
+        let (page, list) = page::page(&mut wanted)?;
         let owner = access::key_owner(&wanted.application_id, wanted.user_id)?;
-        let found = self.admin.list_keys(&caller, owner).await?;
-        let (found, next_page_token) = page::cut(found, wanted.page_size, &wanted.page_token)?;
+        let found = self.admin.list_keys(&caller, owner.as_ref(), &page)?;
         let names = Names::of(self);
         Ok(Response::new(v1::ListKeysResponse {
-            keys: found.iter().map(|key| names.key(key)).collect(),
-            next_page_token,
+            keys: found.items.iter().map(|key| names.key(key)).collect(),
+            next_page_token: list.token(found.next),
         }))
     }
 
@@ -133,20 +133,20 @@ impl AccessService for Services {
 
     async fn list_grants(&self, request: Request<v1::ListGrantsRequest>) -> Answer<v1::ListGrantsResponse> {
         let caller = self.caller(request.metadata())?;
-        let wanted = request.into_inner();
+        let mut wanted = request.into_inner();
+        let (page, list) = page::page(&mut wanted)?;
         absent(wanted.as_of.is_none(), "as_of")?;
         absent(wanted.reaches_user_id.is_empty(), "reaches_user_id")?;
         let (directory, now) = (self.index.snapshot(), self.clock.now());
         let holder = wanted.principal.map(|one| access::principal("principal", &one, &directory)).transpose()?;
-        let state = v1::GrantState::try_from(wanted.state)
-            .map_err(|_| convert::invalid("state", "names no state of a grant"))?;
-        let filter = GrantFilter { principal: holder, department_id: self.department(&wanted.department_id)? };
-        let mut found = self.admin.list_grants(&caller, &filter).await?;
-        found.retain(|grant| state == v1::GrantState::Unspecified || access::grant_state(grant, now) == state);
-        let (found, next_page_token) = page::cut(found, wanted.page_size, &wanted.page_token)?;
+        let department_id = self.department(&wanted.department_id)?;
+        let filter = GrantFilter { principal: holder, department_id, state: access::grant_state_if(wanted.state)? };
+        let found = self.admin.list_grants(&caller, &filter, &page)?;
         let names = Names::of(self);
-        let grants = found.iter().map(|grant| names.grant(grant, now)).collect();
-        Ok(Response::new(v1::ListGrantsResponse { grants, next_page_token }))
+        Ok(Response::new(v1::ListGrantsResponse {
+            grants: found.items.iter().map(|grant| names.grant(grant, now)).collect(),
+            next_page_token: list.token(found.next),
+        }))
     }
 
     async fn check_access(&self, request: Request<v1::CheckAccessRequest>) -> Answer<v1::CheckAccessResponse> {
@@ -184,24 +184,23 @@ impl Services {
     }
 }
 
-/// The names of applications, departments and people at one moment.
-struct Names {
+/// The names of applications, departments and people.
+struct Names<'a> {
     directory: Arc<Snapshot>,
-    applications: HashMap<ApplicationId, Arc<Application>>,
+    applications: &'a Applications,
 }
 
-impl Names {
-    fn of(services: &Services) -> Names {
-        let applications = services.applications.all().into_iter().map(|one| (one.id, one)).collect();
-        Names { directory: services.index.snapshot(), applications }
+impl Names<'_> {
+    fn of(services: &Services) -> Names<'_> {
+        Names { directory: services.index.snapshot(), applications: &services.applications }
     }
 
     fn principal(&self, principal: Principal) -> v1::Principal {
         let application = match principal {
-            Principal::Application(id) => self.applications.get(&id),
+            Principal::Application(id) => self.applications.get(id),
             Principal::Person(_) => None,
         };
-        access::shown(principal, application.map(Arc::as_ref), &self.directory)
+        access::shown(principal, application.as_deref(), &self.directory)
     }
 
     fn key(&self, key: &Key) -> v1::Key {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::convert::{self, absent, directory as convert_directory, required};
+use super::convert::{self, absent, directory as convert_directory, page, required};
 use super::v1::directory_service_server::DirectoryService;
 use super::{Services, error, v1};
 use crate::directory::{TagFilter, UserQuery};
@@ -43,13 +43,13 @@ impl DirectoryService for Services {
         request: Request<v1::ListDepartmentsRequest>,
     ) -> Answer<v1::ListDepartmentsResponse> {
         let caller = self.caller(request.metadata())?;
-        let wanted = request.into_inner();
+        let mut wanted = request.into_inner();
+        let (page, list) = page::page(&mut wanted)?;
         let parent = convert::some(wanted.parent_id);
-        let page = convert_directory::page(wanted.page_size, wanted.page_token)?;
         let found = self.registrar.departments(&caller, parent.as_deref(), wanted.recursive, &page)?;
         Ok(Response::new(v1::ListDepartmentsResponse {
             departments: found.items.into_iter().map(convert_directory::department).collect(),
-            next_page_token: found.next_token,
+            next_page_token: list.token(found.next),
         }))
     }
 
@@ -76,17 +76,17 @@ impl DirectoryService for Services {
 
     async fn list_users(&self, request: Request<v1::ListUsersRequest>) -> Answer<v1::ListUsersResponse> {
         let caller = self.caller(request.metadata())?;
-        let wanted = request.into_inner();
+        let mut wanted = request.into_inner();
+        let (page, list) = page::page(&mut wanted)?;
         let query = UserQuery {
             query: convert::some(wanted.query),
             department: convert::some(wanted.department_id),
             tag: convert::some(wanted.tag),
         };
-        let page = convert_directory::page(wanted.page_size, wanted.page_token)?;
         let found = self.registrar.users(&caller, &query, &page).await?;
         Ok(Response::new(v1::ListUsersResponse {
             users: found.items.into_iter().map(convert_directory::user).collect(),
-            next_page_token: found.next_token,
+            next_page_token: list.token(found.next),
         }))
     }
 
@@ -118,13 +118,13 @@ impl DirectoryService for Services {
 
     async fn list_tags(&self, request: Request<v1::ListTagsRequest>) -> Answer<v1::ListTagsResponse> {
         let caller = self.caller(request.metadata())?;
-        let wanted = request.into_inner();
+        let mut wanted = request.into_inner();
+        let (page, list) = page::page(&mut wanted)?;
         let filter = TagFilter { query: wanted.query, usable_only: wanted.usable_only };
-        let page = convert_directory::page(wanted.page_size, wanted.page_token)?;
         let found = self.registrar.tags(&caller, &filter, &page)?;
         Ok(Response::new(v1::ListTagsResponse {
             tags: found.items.into_iter().map(convert_directory::tag).collect(),
-            next_page_token: found.next_token,
+            next_page_token: list.token(found.next),
         }))
     }
 
@@ -133,12 +133,12 @@ impl DirectoryService for Services {
         request: Request<v1::ListTagMembersRequest>,
     ) -> Answer<v1::ListTagMembersResponse> {
         let caller = self.caller(request.metadata())?;
-        let wanted = request.into_inner();
-        let page = convert_directory::page(wanted.page_size, wanted.page_token)?;
+        let mut wanted = request.into_inner();
+        let (page, list) = page::page(&mut wanted)?;
         let found = self.registrar.tag_members(&caller, &given("tag", wanted.tag)?, &page)?;
         Ok(Response::new(v1::ListTagMembersResponse {
             user_ids: found.items.iter().map(|id| id.to_string()).collect(),
-            next_page_token: found.next_token,
+            next_page_token: list.token(found.next),
         }))
     }
 

@@ -35,20 +35,20 @@ impl InboxService for Services {
 
     async fn list_inbox(&self, request: Request<v1::ListInboxRequest>) -> Answer<v1::ListInboxResponse> {
         let reader = self.reader(request.metadata())?;
-        let wanted = request.into_inner();
+        let mut wanted = request.into_inner();
+        let (page, list) = page::page(&mut wanted)?;
         let filter = ListFilter {
             unread_only: wanted.unread_only,
             topic: convert::some(wanted.topic),
             after: time::at_if("after", wanted.after.as_ref())?,
-            page_size: page::size(wanted.page_size)?,
-            page_token: wanted.page_token,
+            page,
         };
         let found = self.inboxes.list(&reader, &filter).await?;
         Ok(Response::new(v1::ListInboxResponse {
             items: found.items.iter().map(inbox::item).collect(),
             unread_count: count(found.unread),
             cursor: found.cursor,
-            next_page_token: found.next_page_token,
+            next_page_token: list.token(found.next),
         }))
     }
 

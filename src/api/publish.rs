@@ -59,7 +59,8 @@ impl PublishService for Services {
 
     async fn list_messages(&self, request: Request<v1::ListMessagesRequest>) -> Answer<v1::ListMessagesResponse> {
         let caller = self.caller(request.metadata())?;
-        let wanted = request.into_inner();
+        let mut wanted = request.into_inner();
+        let (page, list) = page::page(&mut wanted)?;
         let application = message::id_if("application_id", &wanted.application_id)?;
         let states = wanted.states.iter().map(|state| enums::state("states", *state));
         let states: Vec<_> = states.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
@@ -75,12 +76,11 @@ impl PublishService for Services {
             created_after: time::at_if("created_after", wanted.created_after.as_ref())?,
             created_before: time::at_if("created_before", wanted.created_before.as_ref())?,
         };
-        let token = page::token(&wanted.page_token);
-        let found = self.reporter.list(&caller, filter, page::size(wanted.page_size)?, token).await?;
+        let found = self.reporter.list(&caller, filter, &page).await?;
         let directory = self.index.snapshot();
         Ok(Response::new(v1::ListMessagesResponse {
-            messages: found.messages.iter().map(|view| message::message(view, &directory, false)).collect(),
-            next_page_token: found.next.unwrap_or_default(),
+            messages: found.items.iter().map(|view| message::message(view, &directory, false)).collect(),
+            next_page_token: list.token(found.next),
         }))
     }
 
@@ -111,7 +111,8 @@ impl PublishService for Services {
 
     async fn list_recipients(&self, request: Request<v1::ListRecipientsRequest>) -> Answer<v1::ListRecipientsResponse> {
         let caller = self.caller(request.metadata())?;
-        let wanted = request.into_inner();
+        let mut wanted = request.into_inner();
+        let (page, list) = page::page(&mut wanted)?;
         let id = message::id("message_id", &wanted.message_id)?;
         let all = |path: &'static str| move |number: &i32| enums::outcome(path, *number);
         let filter = RecipientFilter {
@@ -122,11 +123,10 @@ impl PublishService for Services {
             department_id: convert::some(wanted.department_id),
             user_id: convert::some(wanted.user_id),
         };
-        let token = page::token(&wanted.page_token);
-        let found = self.reporter.recipients(&caller, id, filter, page::size(wanted.page_size)?, token).await?;
+        let found = self.reporter.recipients(&caller, id, filter, &page).await?;
         Ok(Response::new(v1::ListRecipientsResponse {
-            recipients: found.recipients.iter().map(message::recipient).collect(),
-            next_page_token: found.next.unwrap_or_default(),
+            recipients: found.items.iter().map(message::recipient).collect(),
+            next_page_token: list.token(found.next),
         }))
     }
 }

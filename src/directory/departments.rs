@@ -102,14 +102,16 @@ impl Registrar {
             (Some(top), true) => one.id != top && tree.is_under(one.id, top),
             (None, true) => true,
         };
-        let mut views: Vec<DepartmentView> = tree.iter().filter(wanted).map(|one| view(one, tree)).collect();
-        views.sort_unstable_by(|a, b| place(a).cmp(&place(b)));
-        let after = match page.after()? {
-            Some(id) => Some(view(tree.by_external_id(&id).ok_or_else(page::invalid)?, tree)),
+        let place = |one: &'_ Department| (tree.ancestors(one.id).len(), one.external_id.clone());
+        let after = match page.after::<String>()? {
+            Some(id) => Some(place(tree.by_external_id(&id).ok_or_else(page::invalid)?)),
             None => None,
         };
-        let name = |one: &DepartmentView| one.department.external_id.clone();
-        page.cut(views, name, |one, _| after.as_ref().is_none_or(|last| place(one) > place(last)))
+        let placed = tree.iter().filter(wanted).map(|one| (place(one), one));
+        let mut rest: Vec<_> = placed.filter(|(place, _)| after.as_ref().is_none_or(|last| place > last)).collect();
+        rest.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let found = Page::first(rest, page.limit(), |(_, one)| one.external_id.clone());
+        Ok(found.map(|(_, one)| view(one, tree)))
     }
 
     fn tree_has(&self, external_id: &str) -> Option<DepartmentView> {
@@ -122,10 +124,6 @@ fn view(department: &Department, tree: &Tree) -> DepartmentView {
     let parent = department.parent_id.and_then(|id| tree.get(id)).map(|one| one.external_id.clone());
     let level = u32::try_from(tree.ancestors(department.id).len()).unwrap_or(u32::MAX);
     DepartmentView { department: department.clone(), parent, level }
-}
-
-fn place(view: &DepartmentView) -> (u32, &str) {
-    (view.level, &view.department.external_id)
 }
 
 fn not_found(id: &str) -> Refusal {

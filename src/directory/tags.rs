@@ -11,7 +11,7 @@ use crate::domain::access::KeyScope;
 use crate::domain::audience::{Expression, Term};
 use crate::domain::directory::{Tag, TagKind};
 use crate::domain::line;
-use crate::domain::page::{self, Page, PageRequest};
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::set::Set;
 use crate::store::TagDraft;
@@ -130,11 +130,13 @@ impl Registrar {
             seen.allows(&tag.name)
                 && (tag.name.to_lowercase().contains(&query) || tag.title.to_lowercase().contains(&query))
         };
-        let mut tags: Vec<&Tag> = snapshot.tags().map(|entry| &entry.tag).filter(|tag| wanted(tag)).collect();
+        let after = page.after::<String>()?;
+        let rest =
+            snapshot.tags().map(|entry| &entry.tag).filter(|tag| after.as_ref().is_none_or(|last| tag.name > *last));
+        let mut tags: Vec<&Tag> = rest.filter(|tag| wanted(tag)).collect();
         tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        let page = page.cut(tags, |tag| tag.name.clone(), |tag, after| tag.name.as_str() > after)?;
-        let items = page.items.into_iter().map(|tag| view(tag.clone(), &snapshot)).collect();
-        Ok(Page { items, next_token: page.next_token })
+        let found = Page::first(tags, page.limit(), |tag| tag.name.clone());
+        Ok(found.map(|tag| view(tag.clone(), &snapshot)))
     }
 
     /// External ids of a tag's members, in the order in which they came into the directory.
@@ -144,20 +146,15 @@ impl Registrar {
     pub fn tag_members(&self, caller: &Caller, name: &str, page: &PageRequest) -> Result<Page<Arc<str>>, Refusal> {
         caller.require(KeyScope::Tags)?;
         let name = check::tag_name("tag", name)?;
-        let after = page.after()?.map(|token| token.parse::<u32>().map_err(|_| page::invalid())).transpose()?;
+        let after = page.after::<u32>()?;
         let snapshot = self.parts.memory.index.snapshot();
         let tag = &snapshot.tag(&name).ok_or_else(|| not_found(&name))?.tag;
         let members = members(tag, &snapshot).unwrap_or_default();
         let from = after.map_or(Some(0), |last| last.checked_add(1));
-        let limit = page.limit();
-        let mut rest = from.map_or_else(Set::new, |from| members.range(from..).take(limit + 1).collect());
-        let more = rest.len() > limit as u64;
-        if more && let Some(last) = rest.max() {
-            rest.remove(last);
-        }
-        let next_token = rest.max().filter(|_| more).map_or(String::new(), |last| page::token(&last.to_string()));
-        let items = snapshot.users().external_ids(&rest).into_iter().map(|(_, id)| id).collect();
-        Ok(Page { items, next_token })
+        let rest = from.into_iter().flat_map(|from| members.range(from..));
+        let found = Page::first(rest, page.limit(), u32::to_string);
+        let ids = snapshot.users().external_ids(&found.items.into_iter().collect());
+        Ok(Page { items: ids.into_iter().map(|(_, id)| id).collect(), next: found.next })
     }
 
     /// The tags that a caller may use in an expression.

@@ -8,7 +8,7 @@ use crate::domain::access::KeyScope;
 use crate::domain::audience::{Expression, Term};
 use crate::domain::directory::{TagKind, User, UserDraft};
 use crate::domain::line;
-use crate::domain::page::{self, Page, PageRequest};
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::set::Set;
 use crate::store::{RowError, UserFilter};
@@ -96,15 +96,11 @@ impl Registrar {
         if let Some(text) = &query.query {
             line::one_line("query", text, line::NAME_CHARS_MAX)?;
         }
-        let after = page.after()?.map(|token| token.parse::<u32>().map_err(|_| page::invalid())).transpose()?;
+        let after = page.after::<u32>()?;
         let filter = UserFilter { among: self.among(query)?, query: query.query.clone() };
         let limit = page.limit();
-        let mut items = self.parts.store.directory.list_users(filter, after, limit + 1).await?;
-        let more = items.len() > limit;
-        items.truncate(limit);
-        let last = items.last().filter(|_| more);
-        let next_token = last.map_or(String::new(), |last| page::token(&last.ordinal.to_string()));
-        Ok(Page { items, next_token })
+        let items = self.parts.store.directory.list_users(filter, after, limit + 1).await?;
+        Ok(Page::first(items, limit, |last| last.ordinal.to_string()))
     }
 
     fn among(&self, query: &UserQuery) -> Result<Option<Set>, Refusal> {

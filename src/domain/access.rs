@@ -155,6 +155,20 @@ pub struct Key {
     pub title: String,
 }
 
+impl Key {
+    /// Whether the key opens anything at this moment.
+    #[must_use]
+    pub fn is_valid(&self, now: At) -> bool {
+        self.revoked_at.is_none() && self.expire_at.is_none_or(|end| now < end)
+    }
+
+    /// Whether an administrator can work with it at this moment.
+    #[must_use]
+    pub fn administers(&self, now: At) -> bool {
+        self.is_valid(now) && self.mode == Mode::Live && self.scopes.has(KeyScope::Admin)
+    }
+}
+
 /// A right to send. Empty lists allow nothing, except `tags`, where empty means that no tag may be used
 /// and `any_tag` lifts the limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -193,10 +207,37 @@ pub struct Grant {
     pub version: i64,
 }
 
+/// Where a grant stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantState {
+    /// It is a right.
+    Active,
+    /// It is none yet.
+    Future,
+    /// Its time ran out.
+    Expired,
+    /// It was taken back.
+    Revoked,
+}
+
 impl Grant {
+    /// Where the grant stands at this moment.
+    #[must_use]
+    pub fn state(&self, now: At) -> GrantState {
+        if self.revoked_at.is_some() {
+            GrantState::Revoked
+        } else if self.expire_at.is_some_and(|end| end <= now) {
+            GrantState::Expired
+        } else if self.valid_after > now {
+            GrantState::Future
+        } else {
+            GrantState::Active
+        }
+    }
+
     /// Whether the grant is a right at this moment.
     #[must_use]
     pub fn is_valid(&self, now: At) -> bool {
-        self.revoked_at.is_none() && self.valid_after <= now && self.expire_at.is_none_or(|end| now < end)
+        self.state(now) == GrantState::Active
     }
 }

@@ -1,7 +1,7 @@
-//! Pages of lists: a size, and a token that says after which entry to go on.
+//! Pages of lists: how long, and the mark after which a page goes on. Every list says itself what its marks are; the
+//! edge wraps them into tokens that fit one list only.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::str::FromStr;
 
 use super::refusal::{Reason, Refusal};
 
@@ -11,12 +11,12 @@ pub const PAGE_DEFAULT: usize = 50;
 pub const PAGE_MAX: usize = 1_000;
 
 /// Which page of a list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageRequest {
-    /// At most so many entries; 0 is [`PAGE_DEFAULT`].
+    /// At most so many entries, 1 to [`PAGE_MAX`].
     pub size: usize,
-    /// From the page before; empty for the first.
-    pub token: String,
+    /// The mark that the page before ended with; `None` for the first page.
+    pub after: Option<String>,
 }
 
 /// A page of a list.
@@ -24,61 +24,56 @@ pub struct PageRequest {
 pub struct Page<T> {
     /// The entries.
     pub items: Vec<T>,
-    /// For the next page; empty on the last.
-    pub next_token: String,
+    /// The mark after which the next page goes on; `None` on the last.
+    pub next: Option<String>,
+}
+
+impl Default for PageRequest {
+    fn default() -> PageRequest {
+        PageRequest { size: PAGE_DEFAULT, after: None }
+    }
 }
 
 impl PageRequest {
-    /// How many entries the page may have.
+    /// How many entries the page may have, whatever was asked for.
     #[must_use]
     pub fn limit(&self) -> usize {
-        if self.size == 0 { PAGE_DEFAULT } else { self.size.min(PAGE_MAX) }
+        self.size.clamp(1, PAGE_MAX)
     }
 
-    /// The name of the entry that the page before ended with.
+    /// The mark of the page before, read as what it is in this list.
     ///
     /// # Errors
     /// `PAGE_TOKEN_INVALID`.
-    pub fn after(&self) -> Result<Option<String>, Refusal> {
-        if self.token.is_empty() {
-            return Ok(None);
-        }
-        let bytes = URL_SAFE_NO_PAD.decode(&self.token).ok();
-        bytes.and_then(|bytes| String::from_utf8(bytes).ok()).map(Some).ok_or_else(invalid)
+    pub fn after<T: FromStr>(&self) -> Result<Option<T>, Refusal> {
+        self.after.as_deref().map(|mark| mark.parse().map_err(|_| invalid())).transpose()
     }
+}
 
-    /// The page that begins after the entry of the token, of entries that are in the list's order already.
-    ///
-    /// # Errors
-    /// `PAGE_TOKEN_INVALID`.
-    pub fn cut<T>(
-        &self,
-        items: impl IntoIterator<Item = T>,
-        name: impl Fn(&T) -> String,
-        is_after: impl Fn(&T, &str) -> bool,
-    ) -> Result<Page<T>, Refusal> {
-        let after = self.after()?;
-        let limit = self.limit();
-        let rest = items.into_iter().filter(|item| after.as_deref().is_none_or(|token| is_after(item, token)));
-        let mut items: Vec<T> = rest.take(limit + 1).collect();
+impl<T> Page<T> {
+    /// The first `limit` of these entries as a page; it is the last one if there are no more of them.
+    #[must_use]
+    pub fn first(items: impl IntoIterator<Item = T>, limit: usize, mark: impl Fn(&T) -> String) -> Page<T> {
+        let mut items: Vec<T> = items.into_iter().take(limit.saturating_add(1)).collect();
         let more = items.len() > limit;
         items.truncate(limit);
-        let next_token = items.last().filter(|_| more).map_or(String::new(), |last| token(&name(last)));
-        Ok(Page { items, next_token })
+        let next = items.last().filter(|_| more).map(mark);
+        Page { items, next }
+    }
+
+    /// The same page with something else in the place of each entry.
+    #[must_use]
+    pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(change).collect(), next: self.next }
     }
 }
 
-/// The token of the page after the entry with a name.
-#[must_use]
-pub fn token(name: &str) -> String {
-    URL_SAFE_NO_PAD.encode(name)
-}
-
-/// The refusal of a token that no list gave.
+/// The refusal of a mark or token that the list did not give.
 #[must_use]
 pub fn invalid() -> Refusal {
-    Refusal::new(Reason::PageTokenInvalid, "Take the page token from the answer before, or leave it empty.")
-        .field("page_token")
+    let message =
+        "Give back the token of the previous page unchanged and with the same filters, or none to start anew.";
+    Refusal::new(Reason::PageTokenInvalid, message).field("page_token")
 }
 
 #[cfg(test)]
@@ -87,19 +82,27 @@ mod tests {
 
     #[test]
     fn pages_put_together_are_the_list() {
-        let all: Vec<String> = ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec();
-        let (mut request, mut seen) = (PageRequest { size: 2, token: String::new() }, Vec::new());
-        loop {
-            let page = request.cut(all.clone(), String::clone, |item, after| item.as_str() > after).unwrap();
-            assert!(page.items.len() <= 2);
-            seen.extend(page.items);
-            if page.next_token.is_empty() {
-                break;
+        for length in 0..8_u32 {
+            let (mut request, mut seen) = (PageRequest { size: 2, after: None }, Vec::new());
+            loop {
+                let after = request.after::<u32>().unwrap();
+                let rest = (0..length).filter(|one| after.is_none_or(|last| *one > last));
+                let page = Page::first(rest, request.limit(), u32::to_string);
+                assert!(page.items.len() <= 2 && (length == 0 || !page.items.is_empty()));
+                seen.extend(page.items);
+                request.after = page.next;
+                if request.after.is_none() {
+                    break;
+                }
             }
-            request.token = page.next_token;
+            assert_eq!(seen, (0..length).collect::<Vec<_>>());
         }
-        assert_eq!(seen, all);
-        request.token = "%".to_owned();
-        assert_eq!(request.after().unwrap_err().reason, Reason::PageTokenInvalid);
+    }
+
+    #[test]
+    fn a_mark_of_another_kind_is_refused() {
+        let request = PageRequest { size: 0, after: Some("msg_1".to_owned()) };
+        assert_eq!(request.after::<u32>().unwrap_err().reason, Reason::PageTokenInvalid);
+        assert_eq!(request.limit(), 1);
     }
 }

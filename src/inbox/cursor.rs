@@ -1,5 +1,7 @@
-//! Where a reader stands: in a list by position, in a stream by the feed's own count. Both are shown as text
-//! that says nothing to anybody else.
+//! Where a reader stands: in a list by position, in a stream by the feed's own count.
+
+use std::fmt;
+use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -27,25 +29,27 @@ impl Position {
     pub(super) fn leg(self) -> LegId {
         LegId(self.leg)
     }
+}
 
-    /// The page token of the entries before this one.
-    pub(super) fn token(self) -> String {
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&self.visible_at.0.to_be_bytes());
-        bytes[8..].copy_from_slice(&self.leg.to_be_bytes());
-        URL_SAFE_NO_PAD.encode(bytes)
-    }
-
-    /// The place that [`Position::token`] wrote.
-    pub(super) fn parse(token: &str) -> Result<Position, Refusal> {
-        let numbers: Option<[i64; 2]> = numbers(token);
-        let [at, leg] = numbers.ok_or_else(|| {
-            Refusal::new(Reason::PageTokenInvalid, "Take the page token from the answer before, or leave it empty.")
-                .field("page_token")
-        })?;
-        Ok(Position { visible_at: At(at), leg })
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.visible_at.0, self.leg)
     }
 }
+
+impl FromStr for Position {
+    type Err = ParsePositionError;
+
+    fn from_str(text: &str) -> Result<Position, ParsePositionError> {
+        let (at, leg) = text.split_once(':').ok_or(ParsePositionError)?;
+        let number = |text: &str| text.parse().map_err(|_| ParsePositionError);
+        Ok(Position { visible_at: At(number(at)?), leg: number(leg)? })
+    }
+}
+
+/// A text that is no place in an inbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ParsePositionError;
 
 /// How far a reader has followed the inbox. `feed` and `seq` are exact as long as the process lives and
 /// remembers; `position` is what is left after that.
@@ -98,8 +102,10 @@ mod tests {
         let position = Position::of(At(1_790_000_000_123), LegId(0x1234_5671));
         let cursor = Cursor { feed: 7, seq: 99, position };
         assert_eq!(Cursor::parse(&cursor.text()), Ok(cursor));
-        assert_eq!(Position::parse(&position.token()), Ok(position));
-        assert_eq!(Cursor::parse(&position.token()).unwrap_err().reason, Reason::FieldInvalid);
-        assert_eq!(Position::parse("%%%").unwrap_err().reason, Reason::PageTokenInvalid);
+        assert_eq!(position.to_string().parse(), Ok(position));
+        assert_eq!(Cursor::parse(&position.to_string()).unwrap_err().reason, Reason::FieldInvalid);
+        for bad in ["", "%%%", "7", "7:", ":7", "7:7:7", "99999999999999999999:1"] {
+            assert_eq!(bad.parse::<Position>(), Err(ParsePositionError), "{bad}");
+        }
     }
 }

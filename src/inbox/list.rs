@@ -9,11 +9,10 @@ use super::hub::{Change, Event};
 use super::item::{Item, app_leg};
 use super::token::Reader;
 use crate::domain::id::{LegId, MessageId};
+use crate::domain::page::PageRequest;
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::time::At;
 
-/// The most entries of a page.
-pub const PAGE_MAX: usize = 1_000;
 /// The most messages that one call marks.
 pub const MARK_MAX: usize = 1_000;
 /// Short messages that an inbox reaches back over.
@@ -33,10 +32,8 @@ pub struct ListFilter {
     pub topic: Option<String>,
     /// Only those that appeared after this.
     pub after: Option<At>,
-    /// At most so many, 1 to [`PAGE_MAX`].
-    pub page_size: usize,
-    /// From the page before; empty for the first.
-    pub page_token: String,
+    /// Which page.
+    pub page: PageRequest,
 }
 
 /// A page of an inbox.
@@ -48,8 +45,8 @@ pub struct Page {
     pub unread: u64,
     /// Where the picture was taken: subscribing from here misses nothing and tells nothing again.
     pub cursor: String,
-    /// For the next page; empty on the last.
-    pub next_page_token: String,
+    /// The mark after which the next page goes on; `None` on the last.
+    pub next: Option<String>,
 }
 
 /// What to mark as read.
@@ -66,11 +63,7 @@ impl Inboxes {
     ///
     /// Errors: `PAGE_TOKEN_INVALID`, and those of the store.
     pub async fn list(&self, reader: &Reader, filter: &ListFilter) -> Result<Page, Refusal> {
-        let before = match filter.page_token.as_str() {
-            "" => None,
-            token => Some(Position::parse(token)?),
-        };
-        let size = filter.page_size.clamp(1, PAGE_MAX);
+        let (size, before) = (filter.page.limit(), filter.page.after::<Position>()?);
         let (entries, cursor) = self.entries(reader).await?;
         let through = self.parts.store.inbox.read_through(reader.ordinal).await?;
         let (mut items, mut unread, mut more) = (Vec::new(), 0, false);
@@ -91,8 +84,8 @@ impl Inboxes {
             }
         }
         let last = items.last().filter(|_| more);
-        let next_page_token = last.map_or(String::new(), |last| Position::of(last.visible_at, last.leg).token());
-        Ok(Page { items, unread, cursor: cursor.text(), next_page_token })
+        let next = last.map(|last| Position::of(last.visible_at, last.leg).to_string());
+        Ok(Page { items, unread, cursor: cursor.text(), next })
     }
 
     /// How many entries of a person's inbox are unread.

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 pub use hub::{Change, Event, Reconnect, STREAMS_PER_NODE, STREAMS_PER_USER};
 pub use item::{Item, Shown};
-pub use list::{ListFilter, MARK_MAX, PAGE_MAX, Page, Which};
+pub use list::{ListFilter, MARK_MAX, Page, Which};
 pub use stream::{HEARTBEAT, Subscription};
 pub use token::{Issued, Reader, VALID_FOR, VALID_FOR_MAX};
 

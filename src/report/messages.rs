@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Reporter, may_read, page_length, page_token_invalid};
+use super::{Reporter, may_read};
 use crate::access::Caller;
 use crate::domain::access::{KeyScope, Mode, Principal};
 use crate::domain::id::{LegId, MessageId};
 use crate::domain::leg::Leg;
 use crate::domain::message::MessageState;
 use crate::domain::outcome::{Outcome, ReceiptKind};
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::time::At;
 use crate::store::{MessageFilter, MessageRow};
@@ -72,15 +73,6 @@ pub struct ListFilter {
     pub created_before: Option<At>,
 }
 
-/// A page of messages.
-#[derive(Clone, Debug)]
-pub struct MessagePage {
-    /// Newest first. A page may hold fewer than asked for and yet have a next one.
-    pub messages: Vec<View>,
-    /// For the next page; `None` on the last.
-    pub next: Option<String>,
-}
-
 impl Reporter {
     /// One message with its counts. Error: `NOT_FOUND`.
     pub async fn get(&self, caller: &Caller, id: MessageId) -> Result<View, Refusal> {
@@ -90,19 +82,12 @@ impl Reporter {
         Ok(view)
     }
 
-    /// Messages, newest first; `page_size` 0 is the default. Receipts are not counted here.
+    /// Messages, newest first. Receipts are not counted here. A page may hold fewer than asked for and yet have a
+    /// next one.
     ///
     /// Errors: `SCOPE_MISSING` for messages of others, `UNKNOWN_DEPARTMENT`, `PAGE_TOKEN_INVALID`.
-    pub async fn list(
-        &self,
-        caller: &Caller,
-        filter: ListFilter,
-        page_size: usize,
-        page_token: Option<&str>,
-    ) -> Result<MessagePage, Refusal> {
-        let length = page_length(page_size);
-        let mut before =
-            page_token.map(|text| text.parse::<MessageId>().map_err(|_| page_token_invalid())).transpose()?;
+    pub async fn list(&self, caller: &Caller, filter: ListFilter, page: &PageRequest) -> Result<Page<View>, Refusal> {
+        let (length, mut before) = (page.limit(), page.after::<MessageId>()?);
         let departments = filter.department_id.as_deref().map(|id| self.departments_under(id)).transpose()?;
         let stored = stored_filter(caller, &filter)?;
         let mut rows: Vec<MessageRow> = Vec::with_capacity(length);
@@ -128,12 +113,12 @@ impl Reporter {
         self.page(rows, before).await
     }
 
-    async fn page(&self, rows: Vec<MessageRow>, next: Option<MessageId>) -> Result<MessagePage, Refusal> {
-        let mut messages = Vec::with_capacity(rows.len());
+    async fn page(&self, rows: Vec<MessageRow>, next: Option<MessageId>) -> Result<Page<View>, Refusal> {
+        let mut items = Vec::with_capacity(rows.len());
         for row in rows {
-            messages.push(self.view(row).await?);
+            items.push(self.view(row).await?);
         }
-        Ok(MessagePage { messages, next: next.map(|id| id.to_string()) })
+        Ok(Page { items, next: next.map(|id| id.to_string()) })
     }
 
     async fn view(&self, row: MessageRow) -> Result<View, Refusal> {

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-pub use messages::{ListFilter, MessagePage, View};
-pub use recipients::{DeliveryView, Recipient, RecipientFilter, RecipientPage, RecipientState};
+pub use messages::{ListFilter, View};
+pub use recipients::{DeliveryView, Recipient, RecipientFilter, RecipientState};
 pub use totals::{GroupBy, TotalRow, TotalsQuery};
 pub use watch::Picture;
 
@@ -29,10 +29,6 @@ use crate::store::{MessageRow, Store};
 
 /// Snapshots of messages kept in memory for paging.
 const SNAPSHOTS: usize = 16;
-/// The longest page of any list.
-pub const PAGE_MAX: usize = 1_000;
-/// The page of a list whose caller names no size.
-pub const PAGE_DEFAULT: usize = 50;
 
 /// Members by message, oldest first.
 type Snapshots = Arc<Mutex<VecDeque<(MessageId, Arc<Set>)>>>;
@@ -103,14 +99,4 @@ fn may_read(caller: &Caller, facts: &MessageFacts) -> bool {
     let mode_fits = caller.mode() == Mode::Live || facts.mode == Mode::Test;
     let own = caller.principal == facts.principal && caller.may(KeyScope::Read);
     mode_fits && (own || caller.key.scopes.has(KeyScope::Admin))
-}
-
-/// The length of a page: the default for 0, else 1 to [`PAGE_MAX`].
-fn page_length(wanted: usize) -> usize {
-    if wanted == 0 { PAGE_DEFAULT } else { wanted.min(PAGE_MAX) }
-}
-
-fn page_token_invalid() -> Refusal {
-    Refusal::new(Reason::PageTokenInvalid, "Give back the token of the previous page unchanged, or none to start anew.")
-        .field("page_token")
 }

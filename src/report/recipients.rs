@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use super::{Reporter, page_length, page_token_invalid};
+use super::Reporter;
 use crate::access::Caller;
 use crate::domain::batch::ProviderId;
 use crate::domain::channel::Channel;
 use crate::domain::id::{LegId, MessageId};
 use crate::domain::outcome::{Outcome, Reason, ReceiptKind};
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::refusal::Refusal;
 use crate::domain::set::Set;
 use crate::domain::time::At;
@@ -34,15 +35,6 @@ pub struct RecipientFilter {
     pub department_id: Option<String>,
     /// External id of one person.
     pub user_id: Option<String>,
-}
-
-/// A page of people.
-#[derive(Clone, Debug)]
-pub struct RecipientPage {
-    /// Ascending by ordinal. A page may hold fewer than asked for and yet have a next one.
-    pub recipients: Vec<Recipient>,
-    /// For the next page; `None` on the last.
-    pub next: Option<String>,
 }
 
 /// One person of a message.
@@ -151,7 +143,7 @@ impl RecipientFilter {
 }
 
 impl Reporter {
-    /// The people of a message; `page_size` 0 is the default.
+    /// The people of a message. A page may hold fewer than asked for and yet have a next one.
     ///
     /// Errors: `NOT_FOUND`, `UNKNOWN_DEPARTMENT`, `PAGE_TOKEN_INVALID`. A user who is not among the people of
     /// the message, or does not exist, gives an empty page.
@@ -160,34 +152,35 @@ impl Reporter {
         caller: &Caller,
         id: MessageId,
         filter: RecipientFilter,
-        page_size: usize,
-        page_token: Option<&str>,
-    ) -> Result<RecipientPage, Refusal> {
-        let length = page_length(page_size);
-        let from = page_token.map_or(Ok(0), read_token)?;
+        page: &PageRequest,
+    ) -> Result<Page<Recipient>, Refusal> {
+        let length = page.limit();
+        let mut last = page.after::<u32>()?;
         let row = self.readable(caller, id).await?;
         let members = self.narrowed(&row, &filter).await?;
         let legs = self.legs_of(&row, filter.channel).await?;
-        let mut recipients = Vec::with_capacity(length);
-        let mut next = members.range(from..).next();
-        for _ in 0..WINDOWS_MAX {
-            let Some(from) = next else { break };
+        let mut items = Vec::with_capacity(length);
+        'page: for _ in 0..WINDOWS_MAX {
             // Without a test on outcomes everybody passes, and the window is just the page.
-            let size = if filter.tests_deliveries() { WINDOW } else { length - recipients.len() };
-            let window: Vec<u32> = members.range(from..).take(size).collect();
+            let size = if filter.tests_deliveries() { WINDOW } else { length - items.len() };
+            let window: Vec<u32> = after(&members, last).take(size).collect();
+            if window.is_empty() {
+                break;
+            }
             let columns = self.columns(&legs, &window).await?;
             for ordinal in window {
-                next = ordinal.checked_add(1).and_then(|above| members.range(above..).next());
+                last = Some(ordinal);
                 let person = self.person(ordinal, &columns);
                 if filter.passes(&person) {
-                    recipients.push(person);
+                    items.push(person);
                 }
-                if recipients.len() == length {
-                    return Ok(RecipientPage { recipients, next: next.map(token) });
+                if items.len() == length {
+                    break 'page;
                 }
             }
         }
-        Ok(RecipientPage { recipients, next: next.map(token) })
+        let more = after(&members, last).next().is_some();
+        Ok(Page { items, next: last.filter(|_| more).map(|ordinal| ordinal.to_string()) })
     }
 
     /// The snapshot, narrowed to what the filter says of people as such.
@@ -267,14 +260,10 @@ impl Column<'_> {
     }
 }
 
-/// Where the next page begins.
-fn token(ordinal: u32) -> String {
-    format!("{ordinal:08x}")
-}
-
-fn read_token(text: &str) -> Result<u32, Refusal> {
-    let digits = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    u32::from_str_radix(text, 16).ok().filter(|_| digits).ok_or_else(page_token_invalid)
+/// The people who follow one of them; all of them at first.
+fn after(members: &Set, last: Option<u32>) -> impl Iterator<Item = u32> + '_ {
+    let from = last.map_or(Some(0), |last| last.checked_add(1));
+    from.into_iter().flat_map(|from| members.range(from..))
 }
 
 #[cfg(test)]
@@ -304,13 +293,5 @@ mod tests {
         assert!(filter.passes(&person), "one of her deliveries failed");
         let filter = RecipientFilter { states: vec![RecipientState::Failed], ..RecipientFilter::default() };
         assert!(!filter.passes(&person), "she herself was reached");
-    }
-
-    #[test]
-    fn only_a_token_that_a_page_gave_is_read() {
-        assert_eq!(read_token(&token(77)), Ok(77));
-        for bad in ["", "1", "0000000g", "+0000001", "000000001"] {
-            assert!(read_token(bad).is_err(), "{bad:?}");
-        }
     }
 }

@@ -6,13 +6,14 @@ use super::{Admin, administrator};
 use crate::access::explain::Explanation;
 use crate::access::{Caller, Request};
 use crate::audience::{Usable, parse, resolve};
-use crate::domain::access::{Grant, KeyScope, Principal};
+use crate::domain::access::{Grant, GrantState, KeyScope, Principal};
 use crate::domain::audience::Audience;
 use crate::domain::channel::Channel;
 use crate::domain::class::Class;
 use crate::domain::directory::is_tag_name;
 use crate::domain::id::GrantId;
 use crate::domain::line;
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::time::At;
 
@@ -53,6 +54,8 @@ pub struct GrantFilter {
     pub principal: Option<Principal>,
     /// Covering this department (the store's key) by name.
     pub department_id: Option<i64>,
+    /// In this state now.
+    pub state: Option<GrantState>,
 }
 
 /// A question about rights.
@@ -112,23 +115,28 @@ impl Admin {
         Ok(grant)
     }
 
-    /// Grants, ascending by id, revoked and expired ones included. One's own need READ, all others ADMIN.
+    /// One page of grants, ascending by id, revoked and expired ones included. One's own need READ, all others
+    /// ADMIN.
     ///
     /// # Errors
-    /// `SCOPE_MISSING`.
-    pub async fn list_grants(&self, caller: &Caller, filter: &GrantFilter) -> Result<Vec<Grant>, Refusal> {
+    /// `SCOPE_MISSING`, `PAGE_TOKEN_INVALID`.
+    pub fn list_grants(
+        &self,
+        caller: &Caller,
+        filter: &GrantFilter,
+        page: &PageRequest,
+    ) -> Result<Page<Arc<Grant>>, Refusal> {
         let own = filter.principal == Some(caller.principal);
         caller.require(if own { KeyScope::Read } else { KeyScope::Admin })?;
-        let mut grants = self.parts.store.access.load().await?.grants;
-        grants.retain(|grant| {
-            filter.principal.is_none_or(|wanted| grant.principal == wanted)
-                && filter.department_id.is_none_or(|wanted| grant.department_ids.contains(&wanted))
-        });
-        grants.sort_by_key(|grant| grant.id);
-        Ok(grants)
+        let now = self.parts.clock.now();
+        let wanted = |grant: &Grant| {
+            filter.department_id.is_none_or(|wanted| grant.department_ids.contains(&wanted))
+                && filter.state.is_none_or(|wanted| grant.state(now) == wanted)
+        };
+        self.parts.grants.list(filter.principal, wanted, page)
     }
 
-    /// The valid and future grants of a principal, as this node has them.
+    /// The grants that a principal holds or held, as this node has them.
     #[must_use]
     pub fn held(&self, principal: Principal) -> Vec<Arc<Grant>> {
         self.parts.grants.of(principal).to_vec()

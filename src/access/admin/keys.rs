@@ -1,5 +1,7 @@
 //! Keys: made, shown once, revoked.
 
+use std::sync::Arc;
+
 use secrecy::SecretString;
 
 use super::{Admin, administrator};
@@ -7,6 +9,7 @@ use crate::access::Caller;
 use crate::domain::access::{Key, KeyScope, KeyScopes, Mode, Principal};
 use crate::domain::directory::ADMINISTRATOR;
 use crate::domain::id::{ApplicationId, KeyId};
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::time::At;
 
@@ -81,17 +84,19 @@ impl Admin {
         Ok(NewKey { key, token })
     }
 
-    /// Every key of one owner, or of everybody, ascending by id; revoked ones included.
+    /// One page of the keys of one owner, or of everybody, ascending by id; revoked ones included.
     ///
     /// # Errors
-    /// `SCOPE_MISSING`, `UNKNOWN_USER`, `NOT_FOUND`.
-    pub async fn list_keys(&self, caller: &Caller, owner: Option<KeyOwner>) -> Result<Vec<Key>, Refusal> {
+    /// `SCOPE_MISSING`, `UNKNOWN_USER`, `NOT_FOUND`, `PAGE_TOKEN_INVALID`.
+    pub fn list_keys(
+        &self,
+        caller: &Caller,
+        owner: Option<&KeyOwner>,
+        page: &PageRequest,
+    ) -> Result<Page<Arc<Key>>, Refusal> {
         caller.require(KeyScope::Admin)?;
-        let wanted = owner.map(|owner| self.owner(&owner)).transpose()?;
-        let mut keys = self.parts.store.access.load().await?.keys;
-        keys.retain(|key| wanted.is_none_or(|principal| key.principal == principal));
-        keys.sort_by_key(|key| key.id);
-        Ok(keys)
+        let wanted = owner.map(|owner| self.owner(owner)).transpose()?;
+        self.parts.keyring.list(wanted, page)
     }
 
     /// Revokes a key: the next call with it is refused, and so is a publish that is under way.
@@ -101,22 +106,29 @@ impl Admin {
     pub async fn revoke_key(&self, caller: &Caller, id: KeyId) -> Result<Key, Refusal> {
         administrator(caller)?;
         let now = self.parts.clock.now();
-        let keys = self.parts.store.access.load().await?.keys;
-        let others = keys.iter().any(|key| key.id != id && administers(key, now));
-        if keys.iter().any(|key| key.id == id && administers(key, now)) && !others {
+        if self.stored_key(id).await?.administers(now) && !self.others_administer(id, now).await? {
             let message = "This is the last key that can administer; make another one first.";
             return Err(Refusal::new(Reason::LastAdministrator, message).field("key_id"));
         }
         self.parts.store.access.revoke_key(id, now).await?;
-        let key = self
-            .parts
-            .store
-            .access
-            .key(id)
-            .await?
-            .ok_or_else(|| Refusal::new(Reason::NotFound, format!("There is no key {id}.")).field("key_id"))?;
+        let key = self.stored_key(id).await?;
         self.parts.keyring.put(key.clone());
         Ok(key)
+    }
+
+    async fn stored_key(&self, id: KeyId) -> Result<Key, Refusal> {
+        let missing = || Refusal::new(Reason::NotFound, format!("There is no key {id}.")).field("key_id");
+        self.parts.store.access.key(id).await?.ok_or_else(missing)
+    }
+
+    /// Whether another key can administer. Memory says which ones may, the store whether one still can.
+    async fn others_administer(&self, id: KeyId, now: At) -> Result<bool, Refusal> {
+        for other in self.parts.keyring.administrators(now) {
+            if other != id && self.parts.store.access.key(other).await?.is_some_and(|key| key.administers(now)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn owner(&self, owner: &KeyOwner) -> Result<Principal, Refusal> {
@@ -139,9 +151,4 @@ impl Admin {
             Refusal::new(Reason::UnknownUser, message).field("user_id").with("count", 1)
         })
     }
-}
-
-fn administers(key: &Key, now: At) -> bool {
-    let living = key.revoked_at.is_none() && key.expire_at.is_none_or(|end| now < end);
-    living && key.mode == Mode::Live && key.scopes.has(KeyScope::Admin)
 }

@@ -20,6 +20,7 @@ use crate::domain::channel::Channel;
 use crate::domain::directory::is_external_id;
 use crate::domain::id::ApplicationId;
 use crate::domain::line;
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::runtime::clock::SharedClock;
 use crate::runtime::ids::IdSource;
@@ -97,19 +98,18 @@ impl Admin {
         Ok(application)
     }
 
-    /// Every application, ascending by id; those of one department (the store's key) if given.
+    /// One page of applications, ascending by id; those of some departments (the store's keys) if given.
     ///
     /// # Errors
-    /// `SCOPE_MISSING`.
+    /// `SCOPE_MISSING`, `PAGE_TOKEN_INVALID`.
     pub fn list_applications(
         &self,
         caller: &Caller,
-        department_id: Option<i64>,
-    ) -> Result<Vec<Arc<Application>>, Refusal> {
+        departments: Option<&[i64]>,
+        page: &PageRequest,
+    ) -> Result<Page<Arc<Application>>, Refusal> {
         caller.require(KeyScope::Admin)?;
-        let mut all = self.parts.applications.all();
-        all.retain(|one| department_id.is_none_or(|wanted| one.department_id == wanted));
-        Ok(all)
+        self.parts.applications.list(departments, page)
     }
 
     /// Refuses a principal that does not exist.

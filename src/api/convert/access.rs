@@ -5,7 +5,7 @@ use crate::access::admin::{GrantDraft, KeyDraft, KeyOwner, NewApplication, Quest
 use crate::access::explain::Explanation;
 use crate::api::v1;
 use crate::audience::Snapshot;
-use crate::domain::access::{Application, Grant, Key, Mode, Principal};
+use crate::domain::access::{Application, Grant, GrantState, Key, Mode, Principal};
 use crate::domain::channel::Channel;
 use crate::domain::class::Class;
 use crate::domain::refusal::{Reason, Refusal};
@@ -195,17 +195,27 @@ fn limit(path: &str, n: i32) -> Result<Option<u64>, Refusal> {
     }
 }
 
-/// Whether a grant is in force.
-#[must_use]
-pub fn grant_state(grant: &Grant, now: At) -> v1::GrantState {
-    if grant.revoked_at.is_some() {
-        v1::GrantState::Revoked
-    } else if grant.expire_at.is_some_and(|end| end <= now) {
-        v1::GrantState::Expired
-    } else if grant.valid_after > now {
-        v1::GrantState::Future
-    } else {
-        v1::GrantState::Active
+/// A state of grants that may be left out.
+///
+/// # Errors
+/// `FIELD_INVALID` for a number that names none.
+pub fn grant_state_if(number: i32) -> Result<Option<GrantState>, Refusal> {
+    match v1::GrantState::try_from(number) {
+        Ok(v1::GrantState::Unspecified) => Ok(None),
+        Ok(v1::GrantState::Active) => Ok(Some(GrantState::Active)),
+        Ok(v1::GrantState::Future) => Ok(Some(GrantState::Future)),
+        Ok(v1::GrantState::Expired) => Ok(Some(GrantState::Expired)),
+        Ok(v1::GrantState::Revoked) => Ok(Some(GrantState::Revoked)),
+        Err(_) => Err(invalid("state", "names no state of a grant")),
+    }
+}
+
+fn grant_state(state: GrantState) -> v1::GrantState {
+    match state {
+        GrantState::Active => v1::GrantState::Active,
+        GrantState::Future => v1::GrantState::Future,
+        GrantState::Expired => v1::GrantState::Expired,
+        GrantState::Revoked => v1::GrantState::Revoked,
     }
 }
 
@@ -227,7 +237,7 @@ pub fn grant(grant: &Grant, holder: v1::Principal, giver: v1::Principal, directo
         expire_at: grant.expire_at.map(time::stamp),
         granted_by: Some(giver),
         parent_grant_id: String::new(),
-        state: grant_state(grant, now).into(),
+        state: grant_state(grant.state(now)).into(),
         etag: String::new(),
         tags: grant.tags.clone(),
         revoked_at: grant.revoked_at.map(time::stamp),

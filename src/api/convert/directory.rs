@@ -1,19 +1,10 @@
 //! Departments, users and tags, both ways.
 
-use super::{absent, count, enums, error_row, invalid, page, required, some};
+use super::{absent, count, enums, error_row, invalid, required, some};
 use crate::api::v1;
 use crate::directory::{DepartmentDraft, DepartmentView, MembersEdited, TagDraft, TagView, UsersUpserted};
 use crate::domain::directory::{Address, TagKind, User, UserDraft, UserKind, UserStatus};
-use crate::domain::page::PageRequest;
 use crate::domain::refusal::Refusal;
-
-/// Which page of a list.
-///
-/// # Errors
-/// `FIELD_INVALID` for a size that cannot be.
-pub fn page(size: i32, token: String) -> Result<PageRequest, Refusal> {
-    Ok(PageRequest { size: page::size(size)?, token })
-}
 
 /// A department as its caller wants it.
 ///

@@ -59,15 +59,15 @@ pub fn admin() -> Caller {
 
 /// Every name of a list, in pages of two.
 pub fn all<T>(mut page: impl FnMut(&PageRequest) -> Result<campanile::domain::page::Page<T>, Refusal>) -> Vec<T> {
-    let (mut request, mut found) = (PageRequest { size: 2, token: String::new() }, Vec::new());
+    let (mut request, mut found) = (PageRequest { size: 2, after: None }, Vec::new());
     loop {
         let next = page(&request).unwrap();
         assert!(next.items.len() <= 2);
         found.extend(next.items);
-        if next.next_token.is_empty() {
+        request.after = next.next;
+        if request.after.is_none() {
             return found;
         }
-        request.token = next.next_token;
     }
 }
 

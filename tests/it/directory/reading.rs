@@ -42,18 +42,18 @@ async fn users_are_found_by_name_department_and_tag() {
     edit.put("team", &["u5".to_owned(), "u2".to_owned(), "u4".to_owned()], &[]).await.unwrap();
     edit.finish().await.unwrap();
     let query = UserQuery { tag: Some("team".into()), department: Some("xjtu".into()), query: None };
-    let mut page = PageRequest { size: 2, token: String::new() };
+    let mut page = PageRequest { size: 2, after: None };
     let first = office.registrar.users(&admin(), &query, &page).await.unwrap();
-    page.token = first.next_token;
+    page.after = first.next;
     let second = office.registrar.users(&admin(), &query, &page).await.unwrap();
     let ids: Vec<_> = first.items.iter().chain(&second.items).map(|user| user.external_id.as_str()).collect();
-    assert_eq!((ids, second.next_token.as_str()), (vec!["u2", "u4", "u5"], ""));
+    assert_eq!((ids, second.next), (vec!["u2", "u4", "u5"], None));
     let members = all(|page| office.registrar.tag_members(&admin(), "team", page));
     assert_eq!(members.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), ["u2", "u4", "u5"]);
     let unknown = UserQuery { tag: Some("nothing".into()), ..UserQuery::default() };
     let refused = office.registrar.users(&admin(), &unknown, &PageRequest::default()).await;
     assert_eq!(refused.unwrap_err().reason, Reason::UnknownTag);
-    page.token = "nonsense".into();
+    page.after = Some("nonsense".into());
     let refused = office.registrar.users(&admin(), &query, &page).await;
     assert_eq!(refused.unwrap_err().reason, Reason::PageTokenInvalid);
 }

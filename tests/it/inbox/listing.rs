@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use campanile::domain::page::PageRequest;
 use campanile::domain::refusal::Reason;
 use campanile::domain::time::At;
 use campanile::inbox::{ListFilter, Which};
@@ -72,7 +73,7 @@ async fn what_expired_or_was_hidden_is_not_shown() {
 #[tokio::test]
 async fn a_wrong_page_token_or_empty_mark_is_refused() {
     let hall = Hall::new(1).await;
-    let filter = ListFilter { page_token: "nonsense".into(), ..ListFilter::default() };
+    let filter = ListFilter { page: PageRequest { size: 2, after: Some("nonsense".into()) }, ..ListFilter::default() };
     assert_eq!(hall.inboxes.list(&reader(1), &filter).await.unwrap_err().reason, Reason::PageTokenInvalid);
     let none = hall.inboxes.mark_read(&reader(1), Which::Messages(vec![])).await;
     assert_eq!(none.unwrap_err().reason, Reason::FieldRequired);

@@ -12,6 +12,7 @@ use campanile::directory::Memory;
 use campanile::domain::access::{Key, KeyScopes, Mode, Principal};
 use campanile::domain::channel::Channel;
 use campanile::domain::id::{ApplicationId, MessageId};
+use campanile::domain::page::PageRequest;
 use campanile::domain::set::Set;
 use campanile::domain::time::At;
 use campanile::inbox::{Change, Event, InboxParts, Inboxes, ListFilter, Page, Reader, ShownLeg, Subscription};
@@ -100,11 +101,12 @@ impl Hall {
 
     /// The whole inbox, or what is unread of it, in pages of two.
     pub async fn inbox(&self, reader: &Reader, unread_only: bool) -> (Vec<MessageId>, Page) {
-        let mut filter = ListFilter { unread_only, page_size: 2, ..ListFilter::default() };
+        let mut filter =
+            ListFilter { unread_only, page: PageRequest { size: 2, after: None }, ..ListFilter::default() };
         let first = self.inboxes.list(reader, &filter).await.unwrap();
         let (mut all, mut page) = (messages(&first), first.clone());
-        while !page.next_page_token.is_empty() {
-            filter.page_token = page.next_page_token;
+        while page.next.is_some() {
+            filter.page.after = page.next;
             page = self.inboxes.list(reader, &filter).await.unwrap();
             all.extend(messages(&page));
         }

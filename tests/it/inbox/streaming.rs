@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use campanile::domain::id::MessageId;
+use campanile::domain::page::PageRequest;
 use campanile::domain::refusal::Reason;
 use campanile::inbox::{Change, Inboxes, ListFilter, Reader, Reconnect, STREAMS_PER_USER, Which};
 
@@ -134,7 +135,7 @@ async fn one_release_reaches_two_thousand_streams() {
 
 /// Follows an inbox as an app does: lists, subscribes from there, and comes back now and then.
 async fn follow(inboxes: Inboxes, reader: Reader, total: usize) -> HashMap<MessageId, u32> {
-    let filter = ListFilter { page_size: 1_000, ..ListFilter::default() };
+    let filter = ListFilter { page: PageRequest { size: 1_000, after: None }, ..ListFilter::default() };
     let page = inboxes.list(&reader, &filter).await.unwrap();
     let mut seen = HashMap::new();
     page.items.iter().for_each(|item| *seen.entry(item.leg.message()).or_insert(0) += 1);

@@ -126,7 +126,8 @@ async fn a_daily_quota_is_kept_exactly_and_another_grant_takes_over() {
     house.store.access.revoke_grant(limited.id, NOW).await.unwrap();
     let limited = Grant { id: campanile::domain::id::GrantId(2), ..limited };
     house.store.access.create_grant(limited.clone()).await.unwrap();
-    house.grants.replace(vec![limited]);
+    house.grants.put(house.store.access.grant(campanile::domain::id::GrantId(1)).await.unwrap().unwrap());
+    house.grants.put(limited);
     house.publisher.publish(&library, notice("a", "department:cs")).await.unwrap();
     let refusal = house.publisher.publish(&library, notice("b", "department:cs")).await.unwrap_err();
     assert_eq!(refusal.reason, Reason::QuotaExhausted);

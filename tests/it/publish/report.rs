@@ -5,6 +5,7 @@ use campanile::domain::channel::Channel;
 use campanile::domain::id::ApplicationId;
 use campanile::domain::message::Draft;
 use campanile::domain::outcome::{Outcome, Reason as Why, ReceiptKind};
+use campanile::domain::page::PageRequest;
 use campanile::domain::refusal::Reason;
 use campanile::report::{GroupBy, ListFilter, RecipientFilter, RecipientState, TotalsQuery};
 use campanile::store::Receipt;
@@ -20,13 +21,13 @@ async fn people_are_listed_page_by_page_with_what_became_of_each() {
     house.deliver(Outcome::Failed, Why::RefusedRecipient).await;
     let read = Receipt { leg: id.leg(2), kind: ReceiptKind::Read, set: ordinals([2]), at: NOW };
     house.store.inbox.add_receipts(vec![read]).await.unwrap();
-    let (mut token, mut people) = (None, Vec::new());
+    let (mut page, mut people) = (PageRequest { size: 7, after: None }, Vec::new());
     loop {
         let filter = RecipientFilter::default();
-        let page = house.reporter.recipients(&library, id, filter, 7, token.as_deref()).await.unwrap();
-        people.extend(page.recipients);
-        token = page.next;
-        if token.is_none() {
+        let found = house.reporter.recipients(&library, id, filter, &page).await.unwrap();
+        people.extend(found.items);
+        page.after = found.next;
+        if page.after.is_none() {
             break;
         }
     }
@@ -37,16 +38,17 @@ async fn people_are_listed_page_by_page_with_what_became_of_each() {
     assert_eq!((mail(21).outcome, mail(21).reason, mail(21).at), (Outcome::Pending, Why::Queued, None));
     assert!(people.iter().all(|one| one.deliveries[1].outcome == Outcome::Sent));
     assert_eq!((people[1].state(), people[0].state()), (RecipientState::Read, RecipientState::Sent));
-    let only = |filter: RecipientFilter| house.reporter.recipients(&library, id, filter, 0, None);
+    let first = PageRequest::default();
+    let only = |filter: RecipientFilter| house.reporter.recipients(&library, id, filter, &first);
     let failed = RecipientFilter { outcomes: vec![Outcome::Failed], ..RecipientFilter::default() };
-    assert_eq!(only(failed).await.unwrap().recipients.len(), 20);
+    assert_eq!(only(failed).await.unwrap().items.len(), 20);
     let readers = RecipientFilter { states: vec![RecipientState::Read], ..RecipientFilter::default() };
-    assert_eq!(only(readers).await.unwrap().recipients[0].user_id.as_deref(), Some("u2"));
+    assert_eq!(only(readers).await.unwrap().items[0].user_id.as_deref(), Some("u2"));
     let one = RecipientFilter { user_id: Some("u5".into()), channel: Some(Channel::App), ..RecipientFilter::default() };
     let one = only(one).await.unwrap();
-    assert_eq!((one.recipients.len(), one.recipients[0].deliveries.len(), one.next), (1, 1, None));
+    assert_eq!((one.items.len(), one.items[0].deliveries.len(), one.next), (1, 1, None));
     let law = RecipientFilter { department_id: Some("law".into()), ..RecipientFilter::default() };
-    assert!(only(law).await.unwrap().recipients.is_empty());
+    assert!(only(law).await.unwrap().items.is_empty());
 }
 
 #[tokio::test]
@@ -61,10 +63,10 @@ async fn only_the_publisher_and_administrators_see_a_message() {
     let mut foreign = house.library().await;
     foreign.principal = Principal::Application(ApplicationId(8));
     assert_eq!(refused(house.reporter.get(&foreign, id).await), Reason::NotFound);
-    let listed = house.reporter.list(&foreign, ListFilter::default(), 0, None).await.unwrap();
-    assert!(listed.messages.is_empty());
+    let listed = house.reporter.list(&foreign, ListFilter::default(), &PageRequest::default()).await.unwrap();
+    assert!(listed.items.is_empty());
     let filter = ListFilter { principal: Some(LIBRARY), ..ListFilter::default() };
-    assert_eq!(refused(house.reporter.list(&foreign, filter, 0, None).await), Reason::ScopeMissing);
+    assert_eq!(refused(house.reporter.list(&foreign, filter, &PageRequest::default()).await), Reason::ScopeMissing);
 }
 
 #[tokio::test]
@@ -82,20 +84,21 @@ async fn lists_are_newest_first_and_paged_through_filters() {
         (ListFilter { department_id: Some("xjtu".into()), ..ListFilter::default() }, 6),
         (ListFilter { department_id: Some("law".into()), ..ListFilter::default() }, 0),
     ] {
-        let (mut ids, mut token) = (Vec::new(), None);
+        let (mut ids, mut page) = (Vec::new(), PageRequest { size: 2, after: None });
         loop {
-            let page = house.reporter.list(&library, filter.clone(), 2, token.as_deref()).await.unwrap();
-            assert!(page.messages.len() <= 2);
-            ids.extend(page.messages.iter().map(|view| view.row.facts.id));
-            token = page.next;
-            if token.is_none() {
+            let found = house.reporter.list(&library, filter.clone(), &page).await.unwrap();
+            assert!(found.items.len() <= 2);
+            ids.extend(found.items.iter().map(|view| view.row.facts.id));
+            page.after = found.next;
+            if page.after.is_none() {
                 break;
             }
         }
         assert_eq!(ids.len(), expected, "{filter:?}");
         assert!(ids.windows(2).all(|pair| pair[0] > pair[1]));
     }
-    let wrong = house.reporter.list(&library, ListFilter::default(), 2, Some("x")).await;
+    let wrong =
+        house.reporter.list(&library, ListFilter::default(), &PageRequest { size: 2, after: Some("x".into()) }).await;
     assert_eq!(refused(wrong), Reason::PageTokenInvalid);
 }
 
