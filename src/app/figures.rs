@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::audience::Index;
-use crate::delivery;
+use crate::delivery::{self, ProviderReport, ProviderState};
 use crate::domain::channel::Channel;
 use crate::domain::outcome::Outcome;
 use crate::inbox::Inboxes;
 use crate::telemetry::health::ReadFigures;
-use crate::telemetry::metrics::{ChannelOutcome, Figures};
+use crate::telemetry::metrics::{ChannelOutcome, Figures, ProviderName};
 
 /// A reader for the metrics page.
 pub(super) fn reader(engine: delivery::Handle, inboxes: Inboxes, index: Arc<Index>) -> ReadFigures {
@@ -24,10 +24,16 @@ pub(super) fn reader(engine: delivery::Handle, inboxes: Inboxes, index: Arc<Inde
             verdicts_total: verdicts.collect(),
             fences_dropped_total: activity.fences_dropped(),
             settle_failures_total: activity.settle_failures(),
+            providers_held: engine.providers().into_iter().map(held).collect(),
             calls_open: activity.open(),
             batches_held: activity.held(),
             inbox_streams: inboxes.streams() as u64,
             directory_seq: u64::try_from(index.seq()).unwrap_or(0),
         }
     })
+}
+
+fn held(report: ProviderReport) -> (ProviderName, u64) {
+    let held = matches!(report.state, ProviderState::Held | ProviderState::OnTrial);
+    (ProviderName { provider: report.id.to_string() }, u64::from(held))
 }

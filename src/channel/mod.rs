@@ -33,7 +33,8 @@ pub trait Channel: Send + Sync {
     /// Makes one call. Never takes longer than `call.deadline`, on whatever foreign step it hangs.
     async fn send(&self, call: Call) -> Report;
 
-    /// Whether the provider can be reached and believes us, in a sentence if not. Sends nothing to anybody.
+    /// Whether the provider can be reached and believes us, in a sentence if not; asked every minute while the
+    /// engine holds the provider. Sends nothing to anybody.
     async fn check(&self) -> Result<(), String>;
 }
 

@@ -10,6 +10,7 @@ use super::decide::{Case, cool_down};
 use super::handle::Shared;
 use super::material::Material;
 use super::tally::Tally;
+use super::vitals::Impression;
 use crate::channel::{Call, Channel, Recipient, Report};
 use crate::domain::batch::Fence;
 use crate::domain::id::LegId;
@@ -33,6 +34,7 @@ pub(super) struct Job {
     pub step: Option<Duration>,
     pub timeout: Duration,
     pub grace: Duration,
+    pub held_for: Duration,
     pub recipients: Vec<Recipient>,
 }
 
@@ -42,8 +44,8 @@ pub(super) enum Answer {
     Made {
         /// What became of the recipients.
         tally: Tally,
-        /// Leave the provider alone for so long.
-        pause: Option<Duration>,
+        /// What it says of the provider.
+        impression: Impression,
     },
     /// It was not made, for a reason that settles the recipients.
     Stopped(Tally),
@@ -83,9 +85,12 @@ impl Job {
             expire_at,
             lost_answer,
             cancelled: self.shared.tombstones.holds(self.leg.message()),
+            reached: false,
+            held_for: self.held_for,
         };
-        let (tally, pause) = Tally::of(&ordinals, &report.verdicts, &case);
-        Answer::Made { tally, pause: pause.max(report.cool_down.map(cool_down)) }
+        let (tally, mut impression) = Tally::of(&ordinals, &report.verdicts, &case);
+        impression.pause = impression.pause.max(report.cool_down.map(cool_down));
+        Answer::Made { tally, impression }
     }
 
     /// Whether the message was cancelled or ran out in the meantime.

@@ -25,11 +25,17 @@ impl Engine {
         if self.stop_at.is_some() {
             return;
         }
+        let expired_only = self.is_held(at);
+        if expired_only && !self.sweep_is_due(at) {
+            return;
+        }
+        let most = if self.is_on_trial(at) { 1 } else { self.settings.claim_max };
         for lane in Lane::ALL {
             let state = &mut self.providers[at].claims[place(lane)];
             let window = &self.shared.views[at].windows[place(lane)];
-            let max = window.room().min(self.settings.claim_max);
-            if state.under_way || !state.more || max == 0 || !(window.wants_more() || window.is_empty()) {
+            let max = window.room().min(most);
+            let wanted = if most == 1 { window.is_empty() } else { window.wants_more() || window.is_empty() };
+            if state.under_way || !(state.more || expired_only) || max == 0 || !wanted {
                 continue;
             }
             state.under_way = true;
@@ -40,6 +46,7 @@ impl Engine {
                 now: self.deps.clock.now(),
                 max,
                 epoch: self.deps.epoch,
+                expired_only,
             };
             let (store, events) = (Arc::clone(&self.deps.store), self.events.clone());
             self.deps.tasks.spawn(async move {

@@ -30,6 +30,10 @@ pub struct Case {
     pub lost_answer: LostAnswer,
     /// The message was cancelled.
     pub cancelled: bool,
+    /// Somebody in the same call was reached, so the provider's settings cannot be what is wrong.
+    pub reached: bool,
+    /// How long a delivery waits for its provider to be mended. No try is counted for that.
+    pub held_for: Duration,
 }
 
 /// What becomes of a delivery.
@@ -53,12 +57,14 @@ pub struct Ruling {
     pub decision: Decision,
     /// Leave the provider alone for so long.
     pub pause: Option<Duration>,
+    /// Leave the provider alone until a person has mended its settings.
+    pub hold: bool,
 }
 
 /// Judges one verdict.
 #[must_use]
 pub fn decide(verdict: &Verdict, case: &Case) -> Ruling {
-    let settled = |outcome, reason| Ruling { decision: Decision::Settled(outcome, reason), pause: None };
+    let settled = |outcome, reason| ruled(Decision::Settled(outcome, reason));
     match verdict {
         Verdict::Accepted { .. } => settled(Outcome::Sent, Reason::None),
         Verdict::Rejected { reason, .. } => settled(Outcome::Failed, *reason),
@@ -70,10 +76,11 @@ pub fn decide(verdict: &Verdict, case: &Case) -> Ruling {
                     && !case.cancelled
                     && case.now.plus(wait) < case.expire_at =>
             {
-                Ruling { decision: again(case, wait), pause: None }
+                ruled(again(case, wait))
             }
             _ => settled(Outcome::Unknown, Reason::AnswerLost),
         },
+        Verdict::Retry { fault: Fault::Operator, .. } if !case.reached => Ruling { hold: true, ..ruled(held(case)) },
         Verdict::Retry { after, fault, .. } => {
             let wait = case.step.map(|step| clamped(*after, step));
             let decision = match wait {
@@ -89,8 +96,25 @@ pub fn decide(verdict: &Verdict, case: &Case) -> Ruling {
                 (Some(wait), None) => wait.min(PAUSE_MAX),
                 (None, _) => PAUSE_MAX,
             });
-            Ruling { decision, pause }
+            Ruling { pause, ..ruled(decision) }
         }
+    }
+}
+
+/// A decision that means nothing for the provider.
+fn ruled(decision: Decision) -> Ruling {
+    Ruling { decision, pause: None, hold: false }
+}
+
+/// What becomes of a delivery that only the provider's settings keep from being made: the same try again, until
+/// the message ends.
+fn held(case: &Case) -> Decision {
+    if case.cancelled {
+        Decision::Settled(Outcome::Cancelled, Reason::CancelledByPerson)
+    } else if case.now >= case.expire_at {
+        Decision::Settled(Outcome::Expired, Reason::ExpiredWaiting)
+    } else {
+        Decision::Again { due_at: case.now.plus(case.held_for).min(case.expire_at), attempt: case.attempt }
     }
 }
 
@@ -134,6 +158,8 @@ mod tests {
             expire_at: NOW.plus(100_000 * S),
             lost_answer: LostAnswer::Repeat,
             cancelled: false,
+            reached: false,
+            held_for: 60 * S,
         }
     }
 
@@ -167,8 +193,27 @@ mod tests {
             (unknown, Case { lost_answer: LostAnswer::Never, ..case() }, Settled(Outcome::Unknown, Reason::AnswerLost)),
         ];
         for (verdict, case, decision) in table {
-            assert_eq!(decide(&verdict, &case), Ruling { decision, pause: None }, "{verdict:?} {case:?}");
+            assert_eq!(decide(&verdict, &case), ruled(decision), "{verdict:?} {case:?}");
         }
+    }
+
+    #[test]
+    fn wrong_settings_hold_the_provider_and_cost_nobody_a_try() {
+        let wrong = retry(None, Fault::Operator);
+        let last = Case { step: None, ..case() };
+        assert_eq!(decide(&wrong, &last), Ruling { hold: true, ..ruled(again_after(60 * S, 1)) });
+        let soon = Case { expire_at: NOW.plus(5 * S), ..case() };
+        assert_eq!(decide(&wrong, &soon).decision, again_after(5 * S, 1), "it is looked at again when it ends");
+        let over = Case { expire_at: NOW, ..case() };
+        assert_eq!(decide(&wrong, &over).decision, Decision::Settled(Outcome::Expired, Reason::ExpiredWaiting));
+        let cancelled = decide(&wrong, &Case { cancelled: true, ..case() });
+        assert_eq!(cancelled.decision, Decision::Settled(Outcome::Cancelled, Reason::CancelledByPerson));
+        let reached = Case { reached: true, ..case() };
+        assert_eq!(
+            decide(&wrong, &reached),
+            ruled(again_after(10 * S, 2)),
+            "others were reached: it is this recipient"
+        );
     }
 
     #[test]

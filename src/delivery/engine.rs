@@ -35,6 +35,7 @@ pub(super) enum Event {
     Prepared { provider: usize, prepared: Prepared },
     Settled(SettleReport),
     Claimed { provider: usize, lane: Lane, max: usize, result: store::Result<Vec<Claimed>> },
+    Probed { provider: usize, result: Result<(), String> },
     Released(Result<(), Vec<Fence>>),
 }
 
@@ -61,7 +62,7 @@ pub(super) struct Engine {
 
 impl Engine {
     pub(super) fn start(deps: Deps, settings: Settings) -> Handle {
-        let shared = Arc::new(Shared::new(deps.epoch, &deps.registry));
+        let shared = Arc::new(Shared::new(deps.epoch, &deps.registry, deps.clock.clone()));
         let providers: Vec<Provider> = deps
             .registry
             .iter()
@@ -136,9 +137,11 @@ impl Engine {
         }
         self.resume_delayed(now);
         for provider in 0..self.providers.len() {
+            self.probe(provider, now);
             self.prepare_next(provider);
             self.dispatch(provider, now);
             self.claim_next(provider);
+            self.shared.views[provider].open.store(self.slots.begun(provider), Ordering::Relaxed);
         }
         self.flush(now);
         self.release(now);
@@ -174,6 +177,7 @@ impl Engine {
             Event::Prepared { provider, prepared } => self.on_prepared(provider, prepared),
             Event::Settled(report) => self.on_settled(report),
             Event::Claimed { provider, lane, max, result } => self.on_claimed(provider, lane, max, result),
+            Event::Probed { provider, result } => self.on_probed(provider, result),
             Event::Released(result) => self.releases.ended(result, self.deps.clock.monotonic()),
         }
     }
@@ -282,6 +286,7 @@ impl Engine {
     fn nap(&self) -> Duration {
         let now = self.deps.clock.monotonic();
         let resumes = self.providers.iter().map(Provider::resumes_at).filter(|at| *at > now);
+        let standing = self.providers.iter().filter_map(|provider| provider.standing.next_at());
         let next = [
             Some(self.poll_at),
             self.flushes.next_at(self.settings.settles_max),
@@ -292,6 +297,7 @@ impl Engine {
         .flatten()
         .chain(self.delayed.first().map(|(at, _)| *at))
         .chain(resumes)
+        .chain(standing)
         .min()
         .unwrap_or(now);
         next.saturating_sub(now).clamp(Duration::from_millis(1), self.settings.nap_max)

@@ -10,6 +10,7 @@ use super::prepare::{Prepared, Ready, Wanted, prepare};
 use super::progress::Stage;
 use super::settle::backoff;
 use super::tally::Tally;
+use super::vitals::Impression;
 use crate::domain::channel::Channel;
 use crate::domain::class::Lane;
 use crate::domain::outcome::{Outcome, Reason};
@@ -81,12 +82,13 @@ impl Engine {
             self.on_ready(ready);
         }
         let now = self.deps.clock.monotonic();
+        let work_is_held = self.is_held(at);
         for (key, members) in prepared.failed {
             let Some(work) = self.works.get_mut(&key) else { continue };
             work.put_back(members);
             work.failures += 1;
             self.providers[at].prepared[place(work.claimed.lane)] -= work.n;
-            if self.stop_at.is_some() {
+            if self.stop_at.is_some() || work_is_held {
                 self.give_back(key);
             } else {
                 self.delayed.insert((now + backoff(work.failures), key));
@@ -108,7 +110,7 @@ impl Engine {
         work.prepared(recipients);
         let callable = work.rest_len() > 0;
         self.decided(key, tally);
-        if self.stop_at.is_some() {
+        if self.stop_at.is_some() || self.is_held(at) {
             self.wind_down(key);
             return;
         }
@@ -122,10 +124,13 @@ impl Engine {
 
     /// Begins every call of a provider that may begin now.
     pub(super) fn dispatch(&mut self, at: usize, now: Duration) {
-        if self.stop_at.is_some() || self.providers[at].resumes_at() > now {
+        if self.stop_at.is_some() || self.is_held(at) || self.providers[at].resumes_at() > now {
             return;
         }
         while let Some(lane) = self.providers[at].ready.turn(self.slots.open(at)) {
+            if self.is_on_trial(at) && self.slots.begun(at) > 0 {
+                return;
+            }
             let Some(&key) = self.providers[at].ready.head(lane) else { return };
             let n = self.callable(key);
             if n == 0 {
@@ -181,6 +186,7 @@ impl Engine {
             step: work.step,
             timeout: self.settings.call_timeout,
             grace: self.settings.call_grace,
+            held_for: self.settings.probe_every,
             recipients,
         };
         let events = self.events.clone();
@@ -198,20 +204,32 @@ impl Engine {
         work.end_call(made);
         self.slots.answer(at, lane, made);
         match answer {
-            Answer::Made { tally, pause } => {
-                if let Some(pause) = pause {
-                    let until = self.deps.clock.monotonic() + pause;
-                    let provider = &mut self.providers[at];
-                    provider.paused_until = provider.paused_until.max(until);
-                }
+            Answer::Made { tally, impression } => {
                 self.decided(key, tally);
                 self.touch(key);
+                self.impress(at, &impression);
             }
             Answer::Stopped(tally) => {
                 self.decided(key, tally);
                 self.touch(key);
             }
             Answer::Lost => self.give_back(key),
+        }
+    }
+
+    /// What an answer says of its provider.
+    fn impress(&mut self, at: usize, impression: &Impression) {
+        let now = self.deps.clock.monotonic();
+        self.shared.views[at].vitals.lock().note(impression, now, self.deps.clock.now());
+        if let Some(pause) = impression.pause {
+            let provider = &mut self.providers[at];
+            provider.paused_until = provider.paused_until.max(now + pause);
+            self.shared.views[at].pause(provider.paused_until);
+        }
+        match &impression.trouble {
+            Some((_, words)) if impression.hold => self.hold(at, words),
+            _ if impression.works => self.prove(at),
+            _ => {}
         }
     }
 

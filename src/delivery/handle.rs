@@ -12,12 +12,12 @@ use super::activity::Activity;
 use super::cancel::Tombstones;
 use super::lanes::place;
 use super::material::Material;
-use super::window::Window;
+use super::view::{ProviderReport, View};
 use crate::channel::{Capacity, Registry};
-use crate::domain::batch::{Claimed, Fence, ProviderId};
+use crate::domain::batch::{Claimed, Fence, STUB_PROVIDER};
 use crate::domain::class::Lane;
 use crate::domain::id::MessageId;
-use crate::domain::leg::BATCH_MAX;
+use crate::runtime::clock::SharedClock;
 use crate::store::LegMaterial;
 
 /// A running engine; cheap to clone.
@@ -45,18 +45,19 @@ impl Handle {
         if self.shared.stopping.load(Ordering::Relaxed) {
             return 0;
         }
-        self.shared.view(provider).map_or(0, |(_, view)| view.windows[place(lane)].room())
+        let view = self.shared.view(provider).filter(|(_, view)| !view.is_held());
+        view.map_or(0, |(_, view)| view.windows[place(lane)].room())
     }
 
     /// Hands over batches that are claimed under [`Handle::epoch`]. Never blocks.
     pub fn take(&self, claimed: Vec<Claimed>) {
-        self.shared.take(claimed, None);
+        self.shared.take_fresh(claimed, None);
     }
 
     /// The same for batches of one message, when the caller knows already what the engine would have to read
     /// of it.
     pub fn take_with(&self, claimed: Vec<Claimed>, material: LegMaterial) {
-        self.shared.take(claimed, Some(Material::new(material)));
+        self.shared.take_fresh(claimed, Some(Material::new(material)));
     }
 
     /// Something waits in the store.
@@ -96,6 +97,13 @@ impl Handle {
         ended.is_ok() && self.shared.ended_clean.load(Ordering::Relaxed)
     }
 
+    /// How every provider but the stub does.
+    #[must_use]
+    pub fn providers(&self) -> Vec<ProviderReport> {
+        let now = self.shared.clock.monotonic();
+        self.shared.views.iter().filter(|view| &*view.id != STUB_PROVIDER).map(|view| view.report(now)).collect()
+    }
+
     /// What the engine did and is doing.
     #[must_use]
     pub fn activity(&self) -> &Activity {
@@ -106,6 +114,7 @@ impl Handle {
 /// What the engine shares with its handles and its calls.
 pub(super) struct Shared {
     pub epoch: i64,
+    pub clock: SharedClock,
     pub views: Vec<View>,
     pub tombstones: Tombstones,
     pub activity: Activity,
@@ -115,13 +124,6 @@ pub(super) struct Shared {
     pub ended: CancellationToken,
     pub ended_clean: AtomicBool,
     lease_until_ms: AtomicU64,
-}
-
-/// A provider as handles see it.
-pub(super) struct View {
-    pub id: ProviderId,
-    pub capacity: Capacity,
-    pub windows: [Window; 3],
 }
 
 /// What came in since the engine looked last. Bounded by the windows.
@@ -137,19 +139,11 @@ pub(super) struct Inbox {
 }
 
 impl Shared {
-    pub(super) fn new(epoch: i64, registry: &Registry) -> Shared {
-        let views = registry
-            .iter()
-            .map(|(id, channel)| {
-                let capacity = channel.capacity();
-                let largest = if capacity.dedupes_identical { capacity.per_call as u64 } else { BATCH_MAX };
-                let window = |batch| Window::new(capacity.rate, batch);
-                View { id: id.clone(), capacity, windows: [window(1), window(1), window(largest.min(BATCH_MAX))] }
-            })
-            .collect();
+    pub(super) fn new(epoch: i64, registry: &Registry, clock: SharedClock) -> Shared {
         Shared {
             epoch,
-            views,
+            views: registry.iter().map(|(id, channel)| View::new(id.clone(), &**channel)).collect(),
+            clock,
             tombstones: Tombstones::default(),
             activity: Activity::default(),
             inbox: Mutex::new(Inbox::default()),
@@ -164,6 +158,16 @@ impl Shared {
     /// Whether the lease lasts until a moment of the monotonic clock.
     pub(super) fn lease_lasts(&self, until: Duration) -> bool {
         until.as_millis() < u128::from(self.lease_until_ms.load(Ordering::Relaxed))
+    }
+
+    /// Takes batches in that somebody else claimed; what a held provider would have to take goes back.
+    fn take_fresh(&self, claimed: Vec<Claimed>, material: Option<Arc<Material>>) {
+        let held = |batch: &Claimed| self.view(&batch.provider).is_some_and(|(_, view)| view.is_held());
+        let (refused, taken): (Vec<_>, Vec<_>) = claimed.into_iter().partition(held);
+        if !refused.is_empty() {
+            self.inbox.lock().refused.extend(refused.into_iter().map(|batch| batch.fence));
+        }
+        self.take(taken, material);
     }
 
     /// Takes batches in, or notes that they go back.

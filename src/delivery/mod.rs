@@ -23,6 +23,7 @@ mod decide;
 mod engine;
 mod flow;
 mod handle;
+mod hold;
 mod lanes;
 mod material;
 mod prepare;
@@ -31,6 +32,8 @@ mod provider;
 mod settle;
 mod slots;
 mod tally;
+mod view;
+mod vitals;
 mod window;
 
 use std::sync::Arc;
@@ -38,6 +41,8 @@ use std::time::Duration;
 
 pub use activity::Activity;
 pub use handle::Handle;
+pub use view::{ProviderReport, ProviderState};
+pub use vitals::Trouble;
 
 use crate::channel::Registry;
 use crate::coordination::Limits;
@@ -102,6 +107,10 @@ pub struct Settings {
     pub call_grace: Duration,
     /// How long a graceful stop may take when shutdown came without one.
     pub stop_deadline: Duration,
+    /// How often a provider whose settings are wrong is asked whether it believes us by now.
+    pub probe_every: Duration,
+    /// How often the store is asked for what has ended while its provider is held.
+    pub sweep_every: Duration,
     /// The longest the engine sleeps between two looks at the clock.
     pub nap_max: Duration,
 }
@@ -119,6 +128,8 @@ impl Default for Settings {
             call_timeout: Duration::from_secs(30),
             call_grace: Duration::from_secs(1),
             stop_deadline: Duration::from_secs(10),
+            probe_every: Duration::from_secs(60),
+            sweep_every: Duration::from_secs(20),
             nap_max: Duration::from_millis(500),
         }
     }

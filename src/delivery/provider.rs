@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::hold::Standing;
 use super::lanes::Lanes;
 use crate::channel::{Capacity, Channel};
 use crate::domain::batch::ProviderId;
@@ -24,6 +25,8 @@ pub(super) struct Provider {
     pub paused_until: Duration,
     /// No call before this moment: its limit is used up.
     pub limited_until: Duration,
+    /// Whether its settings are right, as far as is known.
+    pub standing: Standing,
     pub claims: [ClaimState; 3],
     /// Deliveries that ended since the window was measured last, by lane.
     pub ended: [u64; 3],
@@ -50,6 +53,7 @@ impl Provider {
             preparing: 0,
             paused_until: Duration::ZERO,
             limited_until: Duration::ZERO,
+            standing: Standing::Good,
             claims: [ClaimState { under_way: false, more: true }; 3],
             ended: [0; 3],
         }

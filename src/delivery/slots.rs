@@ -86,6 +86,12 @@ impl Slots {
         self.unflushed -= calls;
     }
 
+    /// Calls of a provider without an answer.
+    #[must_use]
+    pub fn begun(&self, provider: usize) -> usize {
+        self.providers[provider].all
+    }
+
     /// Calls without an answer.
     #[must_use]
     pub fn unanswered(&self) -> usize {

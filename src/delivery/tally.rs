@@ -1,9 +1,9 @@
 //! Outcomes and retries of some deliveries, merged into as few sets as possible. Pure.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::decide::{Case, Decision, decide, words};
+use super::vitals::Impression;
 use crate::domain::batch::{Again, Settled};
 use crate::domain::outcome::{Outcome, Reason};
 use crate::domain::set::Set;
@@ -36,13 +36,15 @@ impl Tally {
     }
 
     /// Judges the verdicts of a call, one per ordinal (ascending) and in the same order. Who has none counts
-    /// as unknown. Also returns for how long the provider is to be left alone.
+    /// as unknown. Also returns what the call says of the provider.
     #[must_use]
-    pub fn of(ordinals: &[u32], verdicts: &[Verdict], case: &Case) -> (Tally, Option<Duration>) {
+    pub fn of(ordinals: &[u32], verdicts: &[Verdict], case: &Case) -> (Tally, Impression) {
         let missing = Verdict::Unknown { detail: "no verdict".into() };
         let verdict_of = |place: usize| verdicts.get(place).unwrap_or(&missing);
         let mut tally = Tally::default();
-        let mut pause = None;
+        let mut impression = Impression::default();
+        let reached = verdicts.iter().any(|verdict| matches!(verdict, Verdict::Accepted { .. }));
+        let case = &Case { reached, ..*case };
         let mut from = 0;
         while from < ordinals.len() {
             let verdict = verdict_of(from);
@@ -51,7 +53,7 @@ impl Tally {
                 to += 1;
             }
             let ruling = decide(verdict, case);
-            pause = pause.max(ruling.pause);
+            impression.add(verdict, &ruling);
             let set: Set = ordinals[from..to].iter().copied().collect();
             let words = words(verdict).cloned();
             match ruling.decision {
@@ -60,7 +62,7 @@ impl Tally {
             }
             from = to;
         }
-        (tally, pause)
+        (tally, impression)
     }
 
     /// Nothing happened.
@@ -125,6 +127,8 @@ fn both(mine: Option<Arc<str>>, theirs: Option<Arc<str>>) -> Option<Arc<str>> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::domain::message::LostAnswer;
     use crate::domain::verdict::Fault;
@@ -137,6 +141,8 @@ mod tests {
             expire_at: At(1_000_000),
             lost_answer: LostAnswer::Never,
             cancelled: false,
+            reached: false,
+            held_for: Duration::from_secs(60),
         }
     }
 
@@ -146,7 +152,7 @@ mod tests {
         let dead = Verdict::Rejected { reason: Reason::AddressDead, detail: "550".into() };
         let full = Verdict::Retry { after: None, fault: Fault::Recipient, detail: "452".into() };
         let verdicts = [accepted.clone(), accepted.clone(), dead, accepted, full];
-        let (tally, pause) = Tally::of(&[3, 5, 7, 9, 11, 13], &verdicts, &case());
+        let (tally, impression) = Tally::of(&[3, 5, 7, 9, 11, 13], &verdicts, &case());
         let sets: Vec<_> = tally.settled.iter().map(|s| (s.outcome, s.set.iter().collect::<Vec<_>>())).collect();
         assert_eq!(
             sets,
@@ -154,7 +160,8 @@ mod tests {
             "the last has no verdict"
         );
         assert_eq!(tally.settled[0].detail.as_deref(), Some("q1"));
-        assert_eq!((tally.again.len(), tally.again[0].due_at, pause), (1, At(5_000), None));
+        assert_eq!((tally.again.len(), tally.again[0].due_at), (1, At(5_000)));
+        assert!(impression.works && impression.pause.is_none() && !impression.hold, "{impression:?}");
     }
 
     #[test]

@@ -45,4 +45,7 @@ pub enum Fault {
     Provider,
     /// The road to it: the connection was refused or reset before the call began.
     Network,
+    /// Whoever runs this installation: credentials, rights or settings are wrong, and no call can go better until
+    /// a person mends them. The engine holds the provider; nobody's delivery fails for it.
+    Operator,
 }

@@ -66,6 +66,8 @@ pub struct Claim {
     pub max: usize,
     /// The claiming node's epoch.
     pub epoch: i64,
+    /// Only batches of messages that have ended by `now`, due or not: for a provider that takes no calls.
+    pub expired_only: bool,
 }
 
 /// What a call needs to know of a message.

@@ -19,6 +19,13 @@ pub struct ChannelOutcome {
     pub outcome: &'static str,
 }
 
+/// A configured provider.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ProviderName {
+    /// Its name in the settings.
+    pub provider: String,
+}
+
 /// Every figure of a node at one moment. Totals never fall while the process lives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
@@ -30,6 +37,8 @@ pub struct Figures {
     pub fences_dropped_total: u64,
     /// Settle commits that failed and were repeated.
     pub settle_failures_total: u64,
+    /// Every provider: 1 while it is held because its settings are wrong, otherwise 0.
+    pub providers_held: Vec<(ProviderName, u64)>,
     /// Calls that wait for their answer.
     pub calls_open: u64,
     /// Batches that this node holds.
@@ -57,6 +66,11 @@ pub fn text(figures: &Figures) -> String {
         verdicts.get_or_create(labels).inc_by(*value);
     }
     registry.register("verdicts", "Verdicts of providers by channel and outcome", verdicts);
+    let held = Family::<ProviderName, Gauge>::default();
+    for (labels, value) in &figures.providers_held {
+        held.get_or_create(labels).set(i64::try_from(*value).unwrap_or(i64::MAX));
+    }
+    registry.register("provider_held", "Held because its settings or credentials are wrong", held);
     let gauge = |registry: &mut Registry, name: &str, help: &str, value: u64| {
         let gauge: Gauge = Gauge::default();
         gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
@@ -80,10 +94,17 @@ mod tests {
     #[test]
     fn every_figure_is_shown_with_its_help() {
         let sent = ChannelOutcome { channel: "email", outcome: "sent" };
-        let figures = Figures { calls_total: 7, verdicts_total: vec![(sent, 3)], ..Figures::default() };
+        let wrong = ProviderName { provider: "email.main".to_owned() };
+        let figures = Figures {
+            calls_total: 7,
+            verdicts_total: vec![(sent, 3)],
+            providers_held: vec![(wrong, 1)],
+            ..Figures::default()
+        };
         let text = text(&figures);
         assert!(text.contains("campanile_calls_total 7"), "{text}");
         assert!(text.contains("campanile_verdicts_total{channel=\"email\",outcome=\"sent\"} 3"), "{text}");
+        assert!(text.contains("campanile_provider_held{provider=\"email.main\"} 1"), "{text}");
         assert!(text.contains("# HELP campanile_calls_open"), "{text}");
         assert!(text.ends_with("# EOF\n"), "{text}");
     }

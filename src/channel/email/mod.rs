@@ -118,15 +118,22 @@ impl Channel for Email {
 
     async fn check(&self) -> Result<(), String> {
         match Session::open(&self.settings).await {
-            Ok(session) => {
+            Ok(mut session) => {
+                // Without a recipient nothing comes of it; but a relay that does not know us says so here.
+                let believed = session.command(&self.mail_line, self.settings.command_timeout).await;
+                let checked = believed.map_err(|failure| unusable(&failure, verdict::Stage::Mail));
                 session.quit().await;
-                Ok(())
+                checked
             }
-            Err(Failure::Lost(what)) => Err(format!("the SMTP relay cannot be used: {what}")),
-            Err(Failure::Refused(refusal)) => {
-                Err(format!("the SMTP relay refuses us: {}", refusal.detail(verdict::Stage::Connect, &[])))
-            }
+            Err(failure) => Err(unusable(&failure, verdict::Stage::Connect)),
         }
+    }
+}
+
+fn unusable(failure: &Failure, stage: verdict::Stage) -> String {
+    match failure {
+        Failure::Lost(what) => format!("the SMTP relay cannot be used: {what}"),
+        Failure::Refused(refusal) => format!("the SMTP relay refuses us: {}", refusal.detail(stage, &[])),
     }
 }
 

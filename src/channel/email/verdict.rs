@@ -112,8 +112,10 @@ pub(super) fn judge(stage: Stage, refusal: &Refusal, accepted: usize, private: &
         return go_on(retry(temporary(stage, refusal)));
     }
     match permanent(stage, refusal) {
-        Some(reason) => go_on(Verdict::Rejected { reason, detail }),
-        None => go_on(retry(Fault::Provider)),
+        Permanent::Never(reason) => go_on(Verdict::Rejected { reason, detail }),
+        Permanent::Wait => go_on(retry(Fault::Provider)),
+        // What was mended may only show in a new session; but at RCPT the others are still to be asked for.
+        Permanent::Mend => Judged { hang_up: stage != Stage::Rcpt, ..go_on(retry(Fault::Operator)) },
     }
 }
 
@@ -128,28 +130,37 @@ fn temporary(stage: Stage, refusal: &Refusal) -> Fault {
     }
 }
 
-/// Why a 5yz reply is final; `None` if a person can make the provider change its mind while the mail waits.
-fn permanent(stage: Stage, refusal: &Refusal) -> Option<Reason> {
+/// What a 5yz reply means.
+enum Permanent {
+    /// Final for the recipient or the mail.
+    Never(Reason),
+    /// The relay may change its mind while the mail waits.
+    Wait,
+    /// Our credentials or our sender's address are wrong: no mail can go.
+    Mend,
+}
+
+fn permanent(stage: Stage, refusal: &Refusal) -> Permanent {
     let credentials = matches!(refusal.code, 530 | 534 | 535 | 538)
         || matches!(refusal.enhanced, Some((7, 8 | 9)))
         || matches!(refusal.enhanced, Some((7, 20..=27 | 515)));
     if credentials {
-        return Some(Reason::ProviderMisconfigured);
+        return Permanent::Mend;
     }
     match stage {
         // The relay does not want us here: a blocked IP, no service. Nothing is wrong with the mail.
-        Stage::Connect => None,
-        Stage::Mail => Some(match refusal.code {
-            523 | 552 => Reason::RefusedContent,
-            _ => Reason::ProviderMisconfigured,
-        }),
-        Stage::Rcpt => Some(match (refusal.code, refusal.enhanced) {
+        Stage::Connect => Permanent::Wait,
+        Stage::Mail => match refusal.code {
+            523 | 552 => Permanent::Never(Reason::RefusedContent),
+            _ => Permanent::Mend,
+        },
+        Stage::Rcpt => Permanent::Never(match (refusal.code, refusal.enhanced) {
             (501, None) | (_, Some((1, 3))) => Reason::AddressInvalid,
             (_, Some((1, 1 | 2 | 6 | 10) | (2, 1))) | (551 | 556, _) => Reason::AddressDead,
             (523, _) | (_, Some((2, 3) | (3, 4) | (6, _))) => Reason::RefusedContent,
             _ => Reason::RefusedRecipient,
         }),
-        Stage::Data | Stage::Body => Some(Reason::RefusedContent),
+        Stage::Data | Stage::Body => Permanent::Never(Reason::RefusedContent),
     }
 }
 
@@ -185,7 +196,15 @@ mod tests {
         assert_eq!(rejected(Stage::Rcpt, 550, "go away"), Some(Reason::RefusedRecipient));
         assert_eq!(rejected(Stage::Rcpt, 501, "5.1.3 bad address"), Some(Reason::AddressInvalid));
         assert_eq!(rejected(Stage::Body, 554, "spam"), Some(Reason::RefusedContent));
-        assert_eq!(rejected(Stage::Mail, 530, "5.7.0 log in first"), Some(Reason::ProviderMisconfigured));
+        for (stage, code, text) in [
+            (Stage::Connect, 535, "5.7.8 wrong password"),
+            (Stage::Mail, 530, "5.7.0 log in first"),
+            (Stage::Mail, 550, "5.1.8 unknown sender"),
+            (Stage::Rcpt, 530, "5.7.0 log in first"),
+            (Stage::Body, 550, "5.7.26 no SPF, no DKIM"),
+        ] {
+            assert_eq!(fault(stage, code, text), Some(Fault::Operator), "{code} {text}");
+        }
         assert_eq!(fault(Stage::Connect, 554, "no service"), Some(Fault::Provider));
         assert_eq!(fault(Stage::Rcpt, 452, "4.2.2 mailbox full"), Some(Fault::Recipient));
         assert_eq!(fault(Stage::Rcpt, 452, "4.3.1 disk full"), Some(Fault::Provider));

@@ -53,6 +53,8 @@ enum Reaction {
     CoolDown,
     /// Never.
     Never(Reason),
+    /// Not before a person has changed credentials, rights or settings.
+    Mend,
     /// Never for some users; which, the answer may not say.
     SomeNever,
 }
@@ -67,9 +69,11 @@ fn reaction(errcode: i64) -> Reaction {
         // Parameters, lengths and words: another content might pass.
         40_008 | 40_033 | 40_035 | 40_039 | 40_058 | 40_063 | 40_094 | 41_011 | 41_016 | 41_033 | 44_004 | 45_001
         | 45_002 | 45_007 | 45_008 | 45_034 | 47_001 | 82_004 | 85_002 => Reaction::Never(Reason::RefusedContent),
-        // Credentials, rights and settings of the application: a person has to change them.
-        40_001 | 40_013 | 40_032 | 40_056 | 40_091 | 41_001 | 41_002 | 41_004 | 45_031 | 48_001 | 48_002 | 48_006
-        | 50_003 | 60_020 | 81_012 | 82_002 | 82_003 | 301_002 => Reaction::Never(Reason::ProviderMisconfigured),
+        // Credentials, rights and settings of the application: no call can go well.
+        40_001 | 40_013 | 40_056 | 40_091 | 41_001 | 41_002 | 41_004 | 45_031 | 48_001 | 48_002 | 48_006 | 50_003
+        | 60_020 | 301_002 => Reaction::Mend,
+        // The list of users of this call.
+        40_032 | 81_012 | 82_002 | 82_003 => Reaction::Never(Reason::ProviderMisconfigured),
         // Data version conflict, and whatever is not known: tried again, and never taken for success.
         _ => Reaction::Later(Fault::Recipient),
     }
@@ -79,7 +83,7 @@ fn reaction(errcode: i64) -> Reaction {
 pub(super) fn without_token(answer: &Answer, private: &[&str]) -> Verdict {
     let detail = answer.detail("gettoken", private);
     match reaction(answer.errcode) {
-        Reaction::Never(_) => Verdict::Rejected { reason: Reason::ProviderMisconfigured, detail },
+        Reaction::Mend | Reaction::Never(_) => Verdict::Retry { after: None, fault: Fault::Operator, detail },
         _ => Verdict::Retry { after: None, fault: Fault::Provider, detail },
     }
 }
@@ -99,6 +103,7 @@ pub(super) fn judge(answer: &Answer, recipients: &[Recipient], private: &[&str],
             let verdict = Verdict::Retry { after: Some(cool_down), fault: Fault::Provider, detail: detail() };
             Report { cool_down: Some(cool_down), ..Report::all(n, &verdict) }
         }
+        Reaction::Mend => Report::all(n, &later(Fault::Operator)),
         Reaction::Never(reason) => Report::all(n, &Verdict::Rejected { reason, detail: detail() }),
         Reaction::SomeNever => {
             let named = named(answer);

@@ -12,6 +12,30 @@ use crate::store::{Claim, Result};
 
 /// Takes due batches; see [`crate::store::Deliveries::claim`].
 pub(super) fn claim(connection: &Connection, claim: &Claim) -> Result<Vec<Claimed>> {
+    let mut tally = Tally::default();
+    let claimed =
+        if claim.expired_only { ended(connection, claim, &mut tally) } else { fair(connection, claim, &mut tally) };
+    tally::write(connection, tally)?;
+    claimed
+}
+
+/// Takes batches of messages that have ended; fairness is nothing to them.
+fn ended(connection: &Connection, claim: &Claim, tally: &mut Tally) -> Result<Vec<Claimed>> {
+    let sql = format!(
+        "select {} from batch where state = 1 and provider_id = ?1 and lane = ?2 \
+         and (select expire_at from message where message.id = (leg_id & ~15)) <= ?3 limit ?4",
+        Stored::COLUMNS
+    );
+    let most = i64::try_from(claim.max).unwrap_or(i64::MAX);
+    let found = batch::rows(connection, &sql, (&*claim.provider, claim.lane.code(), claim.now.0, most), Stored::read)?;
+    let mut claimed = Vec::with_capacity(found.len());
+    for stored in &found {
+        claimed.extend(take(connection, claim, stored, tally)?);
+    }
+    Ok(claimed)
+}
+
+fn fair(connection: &Connection, claim: &Claim, tally: &mut Tally) -> Result<Vec<Claimed>> {
     let mut queues = Vec::new();
     for principal in publishers(connection, claim)? {
         let due = due(connection, claim, principal)?;
@@ -20,20 +44,18 @@ pub(super) fn claim(connection: &Connection, claim: &Claim) -> Result<Vec<Claime
         }
     }
     let mut claimed = Vec::new();
-    let mut tally = Tally::default();
     while claimed.len() < claim.max && !queues.is_empty() {
         let mut still = Vec::with_capacity(queues.len());
         for mut queue in queues {
             if let Some(stored) = queue.next() {
                 if claimed.len() < claim.max {
-                    claimed.extend(take(connection, claim, &stored, &mut tally)?);
+                    claimed.extend(take(connection, claim, &stored, tally)?);
                 }
                 still.push(queue);
             }
         }
         queues = still;
     }
-    tally::write(connection, tally)?;
     Ok(claimed)
 }
 

@@ -165,6 +165,19 @@ async fn a_relay_that_falls_silent_is_unknown_only_after_the_final_dot() {
     }
 }
 
+#[tokio::test]
+async fn a_relay_that_does_not_know_us_is_the_operators_affair() {
+    let own: &[(&str, &[u8])] = &[("MAIL", b"530 5.7.0 log in first\r\n")];
+    let port = served(move |stream| talk(stream, 1, own)).await;
+    let email = mail(relay(port));
+    let report = email.send(call(17, &["a@x.cn", "b@x.cn"])).await;
+    assert_eq!(short(&report.verdicts), ["retry Operator"; 2]);
+    assert!(email.check().await.unwrap_err().contains("MAIL 530 5.7.0 log in first"));
+    let knows = smtp(Options::default()).await;
+    mail(relay(knows.port)).check().await.unwrap();
+    assert!(knows.receipts().is_empty());
+}
+
 /// Speaks SMTP for so many mails; answers a step in its own way and then closes, or falls silent if that is nothing.
 async fn talk(mut stream: tokio::net::TcpStream, mails: usize, own: &[(&str, &[u8])]) -> std::io::Result<()> {
     let (read, mut write) = stream.split();

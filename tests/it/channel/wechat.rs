@@ -68,7 +68,7 @@ async fn a_wrong_secret_is_a_wrong_setting() {
     let api = wecom(Options::default()).await;
     let wechat = app(Settings { secret: "wrong-hush".to_owned().into(), ..application(api.port) });
     let report = wechat.send(call(17, &["u1"])).await;
-    assert_eq!(short(&report.verdicts), ["rejected ProviderMisconfigured"]);
+    assert_eq!(short(&report.verdicts), ["retry Operator"]);
     assert!(wechat.check().await.unwrap_err().contains("40001"));
     app(application(api.port)).check().await.unwrap();
 }

@@ -227,13 +227,16 @@ impl Deliveries for Model {
     async fn claim(&self, claim: Claim) -> Result<Vec<Claimed>> {
         self.trouble().await?;
         let mut state = self.state.lock();
-        let due = state.batches.values_mut().filter(|batch| {
-            let Claimed { provider, lane, .. } = &batch.claimed;
+        let State { messages, batches, .. } = &mut *state;
+        let due = batches.values_mut().filter(|batch| {
+            let Claimed { provider, lane, leg, .. } = &batch.claimed;
+            let expire_at = messages[&leg.message()].material.facts.expire_at;
+            let due_at = if claim.expired_only { expire_at } else { batch.due_at };
             !batch.closed
                 && batch.owner.is_none()
                 && *provider == claim.provider
                 && *lane == claim.lane
-                && batch.due_at <= claim.now
+                && due_at <= claim.now
         });
         let mut taken = Vec::new();
         for batch in due.take(claim.max) {

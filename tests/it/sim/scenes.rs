@@ -21,19 +21,27 @@ use super::model::{Model, Plan, reachable};
 use super::script::{Chances, Log, Script};
 
 /// An engine on real time with providers `p0`, `p1` …
-struct Scene {
-    model: Arc<Model>,
-    log: Arc<Log>,
-    handle: Handle,
-    clock: SharedClock,
+pub struct Scene {
+    pub model: Arc<Model>,
+    pub log: Arc<Log>,
+    pub handle: Handle,
+    pub clock: SharedClock,
+    pub scripts: Vec<Arc<Script>>,
 }
 
 async fn scene(providers: &[(Capacity, Chances)]) -> Scene {
+    scene_with(providers, Settings::default()).await
+}
+
+/// The same with other numbers than the usual ones.
+pub async fn scene_with(providers: &[(Capacity, Chances)], settings: Settings) -> Scene {
     let clock = SystemClock::shared();
     let (model, log) = (Model::new(1, 0), Log::new());
     let mut registry = Registry::default();
-    for (place, (capacity, chances)) in providers.iter().enumerate() {
-        registry.add(&format!("p{place}"), Script::new(1, *capacity, *chances, &log));
+    let scripts: Vec<_> =
+        providers.iter().map(|(capacity, chances)| Script::new(1, *capacity, *chances, &log)).collect();
+    for (place, script) in scripts.iter().enumerate() {
+        registry.add(&format!("p{place}"), script.clone());
     }
     let epoch = model.begin_epoch();
     let deps = Deps {
@@ -44,11 +52,23 @@ async fn scene(providers: &[(Capacity, Chances)]) -> Scene {
         tasks: Tasks::new(),
         epoch,
     };
-    Scene { model, log, handle: Engine::start_with(deps, Settings::default()), clock }
+    Scene { model, log, handle: Engine::start_with(deps, settings), clock, scripts }
 }
 
 impl Scene {
-    fn publish(&self, provider: &str, class: Class, n: u32, claim_max: usize) -> MessageId {
+    pub fn publish(&self, provider: &str, class: Class, n: u32, claim_max: usize) -> MessageId {
+        self.publish_until(provider, class, n, claim_max, class.default_validity())
+    }
+
+    /// A message to the first `n` people who can be reached, which ends after `validity`.
+    pub fn publish_until(
+        &self,
+        provider: &str,
+        class: Class,
+        n: u32,
+        claim_max: usize,
+        validity: Duration,
+    ) -> MessageId {
         let plan = Plan {
             members: (1..).filter(|ordinal| reachable(*ordinal)).take(n as usize).collect(),
             channel: Channel::Email,
@@ -57,7 +77,7 @@ impl Scene {
             class,
             lost_answer: LostAnswer::Repeat,
             now: self.clock.now(),
-            expire_at: self.clock.now().plus(class.default_validity()),
+            expire_at: self.clock.now().plus(validity),
             batch_size: 1_000,
         };
         let (message, claimed, _) = self.model.publish(plan, claim_max);
@@ -66,7 +86,7 @@ impl Scene {
         message
     }
 
-    fn outcomes(&self, message: MessageId, outcome: Outcome) -> Set {
+    pub fn outcomes(&self, message: MessageId, outcome: Outcome) -> Set {
         let mut set = Set::new();
         self.model.each_message(|id, kept| {
             if id == message {
@@ -76,18 +96,18 @@ impl Scene {
         set
     }
 
-    fn handed(&self, message: MessageId) -> Vec<u32> {
+    pub fn handed(&self, message: MessageId) -> Vec<u32> {
         let log = self.log.handed.lock();
         log.iter().filter(|handed| handed.leg.message() == message).map(|handed| handed.ordinal).collect()
     }
 
-    fn assert_no_rule_broken(&self) {
+    pub fn assert_no_rule_broken(&self) {
         assert_eq!(self.model.violations(), Vec::<String>::new());
         assert_eq!(*self.log.violations.lock(), Vec::<String>::new());
     }
 }
 
-async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let waiting = async {
         while !holds() {
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -96,11 +116,11 @@ async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     assert!(tokio::time::timeout(Duration::from_secs(20), waiting).await.is_ok(), "never came true: {what}");
 }
 
-fn takes(per_call: usize, concurrency: usize) -> Capacity {
+pub fn takes(per_call: usize, concurrency: usize) -> Capacity {
     Capacity { per_call, concurrency, rate: None, dedupes_identical: false }
 }
 
-fn slow(delay_ms: u64) -> Chances {
+pub fn slow(delay_ms: u64) -> Chances {
     Chances { delay_ms, ..Chances::default() }
 }
 

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -108,6 +108,11 @@ pub struct Script {
     random: Mutex<StdRng>,
     open: AtomicUsize,
     pub open_most: AtomicUsize,
+    /// Its settings are wrong: it knows nobody.
+    pub wrong: AtomicBool,
+    /// It knows us and takes no call all the same.
+    pub refuses_calls: AtomicBool,
+    pub checks: AtomicUsize,
 }
 
 impl Script {
@@ -119,6 +124,9 @@ impl Script {
             random: Mutex::new(StdRng::seed_from_u64(seed)),
             open: AtomicUsize::new(0),
             open_most: AtomicUsize::new(0),
+            wrong: AtomicBool::new(false),
+            refuses_calls: AtomicBool::new(false),
+            checks: AtomicUsize::new(0),
         })
     }
 
@@ -150,6 +158,9 @@ impl Script {
 
     /// The verdicts of a call and what the provider did.
     fn verdicts(&self, n: usize) -> Vec<(Verdict, bool)> {
+        if self.wrong.load(Ordering::SeqCst) || self.refuses_calls.load(Ordering::SeqCst) {
+            return vec![(Verdict::Retry { after: None, fault: Fault::Operator, detail: "who?".into() }, false); n];
+        }
         let mut random = self.random.lock();
         let whole = random.random_range(0..1_000);
         let acted = random.random_bool(0.5);
@@ -233,6 +244,7 @@ impl Channel for Script {
     }
 
     async fn check(&self) -> Result<(), String> {
-        Ok(())
+        self.checks.fetch_add(1, Ordering::SeqCst);
+        if self.wrong.load(Ordering::SeqCst) { Err("who are you?".to_owned()) } else { Ok(()) }
     }
 }

@@ -23,6 +23,7 @@ use super::publishing::{
 super::cases! {
     claims_are_fair_over_publishers,
     a_claim_takes_only_its_provider_and_lane,
+    what_has_ended_can_be_claimed_alone,
     a_batch_is_claimed_once,
     a_call_is_opened_only_under_its_fence,
     a_settlement_under_a_lost_fence_is_dropped,
@@ -73,7 +74,7 @@ async fn a_claim_takes_only_its_provider_and_lane(store: &Store) {
     item.plans[1].lane = Lane::Urgent;
     accept(store, item).await;
     let take = async |provider: &str, lane, now| {
-        let claim = Claim { provider: provider.into(), lane, now, max: 9, epoch: EPOCH };
+        let claim = Claim { provider: provider.into(), lane, now, max: 9, epoch: EPOCH, expired_only: false };
         store.deliveries.claim(claim).await.unwrap().len()
     };
     assert_eq!(take("wechat", Lane::Normal, NOW).await, 0);
@@ -81,6 +82,30 @@ async fn a_claim_takes_only_its_provider_and_lane(store: &Store) {
     assert_eq!(take("wechat", Lane::Urgent, At(NOW.0 - 1)).await, 0, "not due");
     assert_eq!(take("wechat", Lane::Urgent, NOW).await, 1);
     assert_eq!(take(RELAY, Lane::Normal, NOW).await, 1);
+}
+
+async fn what_has_ended_can_be_claimed_alone(store: &Store) {
+    office(store, 15).await;
+    let mut brief = publish(store, 1, everybody(15), &[Email]).await;
+    brief.facts.expire_at = At(NOW.0 + 1_000);
+    accept(store, brief).await;
+    let mut one = publish(store, 2, set([1]), &[Email]).await;
+    one.facts.expire_at = At(NOW.0 + 1_000);
+    accept(store, one).await;
+    accept(store, publish(store, 3, everybody(15), &[Email]).await).await;
+    let ended = async |now: At, max| {
+        let claim = Claim { provider: RELAY.into(), lane: Lane::Normal, now, max, epoch: EPOCH, expired_only: true };
+        store.deliveries.claim(claim).await.unwrap()
+    };
+    assert!(ended(At(NOW.0 + 999), 9).await.is_empty());
+    let claimed = ended(At(NOW.0 + 1_000), 2).await;
+    assert_eq!(claimed.len(), 2, "no more than asked for");
+    let rest = ended(At(NOW.0 + 1_000), 9).await;
+    assert_eq!(rest.len(), 1);
+    assert!(claimed.iter().chain(&rest).all(|batch| batch.leg.message() != id(3)));
+    let whole: Vec<_> = claimed.iter().chain(&rest).map(|batch| whole(batch, Outcome::Expired)).collect();
+    assert_eq!(store.deliveries.settle(whole).await.unwrap(), [true; 3]);
+    assert_eq!(counts(store, 1, 1).await, [0, 0, 0, 0, 15, 0, 0]);
 }
 
 async fn a_batch_is_claimed_once(store: &Store) {
@@ -251,7 +276,8 @@ async fn the_last_outcome_closes_leg_and_message(store: &Store) {
     assert!(settle(store, whole(&mail[1], Outcome::Failed)).await);
     assert_eq!(store.messages.legs(id(1)).await.unwrap()[0].state, LegState::Closed);
     assert_eq!((counts(store, 1, 1).await, state().await), ([0, 10, 10, 0, 0, 0, 0], MessageState::Open));
-    let wechat = Claim { provider: "wechat".into(), lane: Lane::Normal, now: NOW, max: 9, epoch: EPOCH };
+    let wechat =
+        Claim { provider: "wechat".into(), lane: Lane::Normal, now: NOW, max: 9, epoch: EPOCH, expired_only: false };
     let wechat = store.deliveries.claim(wechat).await.unwrap();
     let group = wechat.iter().map(|batch| whole(batch, Outcome::Sent)).collect();
     assert_eq!(store.deliveries.settle(group).await.unwrap(), [true, true]);

@@ -78,7 +78,8 @@ async fn nothing_under_a_test_key_is_in_an_inbox(store: &Store) {
     office(store, 40).await;
     accept(store, in_test_mode(publish(store, 1, everybody(40), &[App]).await)).await;
     accept(store, in_test_mode(publish(store, 2, set([1]), &[App]).await)).await;
-    let stub = Claim { provider: "stub".into(), lane: Lane::Normal, now: NOW, max: 9, epoch: EPOCH };
+    let stub =
+        Claim { provider: "stub".into(), lane: Lane::Normal, now: NOW, max: 9, epoch: EPOCH, expired_only: false };
     for batch in store.deliveries.claim(stub).await.unwrap() {
         assert!(settle(store, whole(&batch, Outcome::Sent)).await);
     }

@@ -163,7 +163,7 @@ pub async fn accept(store: &Store, item: Accept) -> Stored {
 
 /// Claims up to `max` batches of e-mail that are due at `now`.
 pub async fn claim(store: &Store, now: At, max: usize, epoch: i64) -> Vec<Claimed> {
-    let claim = Claim { provider: RELAY.into(), lane: Lane::Normal, now, max, epoch };
+    let claim = Claim { provider: RELAY.into(), lane: Lane::Normal, now, max, epoch, expired_only: false };
     store.deliveries.claim(claim).await.unwrap()
 }
 
