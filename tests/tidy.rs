@@ -42,6 +42,7 @@ const NOT_FOR_EDGES: &[&str] = &["store", "channel", "coordination"];
 const FENCES: &[(&str, &[&str], &str)] = &[
     ("rusqlite", &["src/store/sqlite/"], "speak to the traits in src/store"),
     ("tokio_postgres", &["src/store/postgres/"], "speak to the traits in src/store"),
+    ("deadpool_postgres", &["src/store/postgres/"], "speak to the traits in src/store"),
     ("redis::", &["src/coordination/redis/"], "speak to the traits in src/coordination"),
     ("tonic::", &["src/api/", "src/edge/", "src/cli/"], "return a domain::refusal::Refusal and let src/api map it"),
     ("axum::", &["src/edge/", "src/console/", "src/standin/", "src/telemetry/health.rs"], "serve HTTP from an edge"),

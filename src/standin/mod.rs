@@ -1,7 +1,9 @@
 //! Provider servers that speak the real wire, for demo, tests and integrators. Each appends every receipt to
 //! its own log, which is what the books are checked against. Addresses with certain prefixes are treated badly.
+//! In [`private`] are real servers of the store and the coordination.
 
 pub mod log;
+pub mod private;
 pub mod smtp;
 pub mod wecom;
 

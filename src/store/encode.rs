@@ -1,4 +1,7 @@
-//! Values as every backend keeps them: sets by segment, codes that must read back, counts as text.
+//! Values as every backend keeps them: sets by segment, codes that must read back, counts as text, values as
+//! JSON.
+
+use serde::{Deserialize, Serialize};
 
 use super::{Error, Result};
 use crate::domain::channel::Channel;
@@ -43,4 +46,14 @@ pub(super) fn counts_of(text: &str) -> Result<Counts> {
         counts.add(outcome, number.parse().map_err(|_| Error::Damaged("the counts of a leg".into()))?);
     }
     Ok(counts)
+}
+
+/// A value as text.
+pub(super) fn json<T: Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|_| Error::Damaged("a value that JSON cannot hold".into()))
+}
+
+/// The value that [`json`] wrote.
+pub(super) fn unjson<'a, T: Deserialize<'a>>(text: &'a str, what: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|_| Error::Damaged(what.into()))
 }

@@ -3,10 +3,14 @@
 use async_trait::async_trait;
 
 use super::Result;
+use super::encode::{known, unsigned};
 use crate::domain::access::Principal;
 use crate::domain::channel::Channel;
 use crate::domain::class::Class;
+use crate::domain::id::{EPOCH_MS, SEQUENCE_BITS};
 use crate::domain::outcome::Outcome;
+
+const DAY_MS: i64 = 86_400_000;
 
 /// Totals by day.
 #[async_trait]
@@ -42,4 +46,34 @@ pub struct RollupRow {
     pub outcome: Outcome,
     /// How many deliveries.
     pub n: u64,
+}
+
+impl RollupFilter {
+    /// The ids that can be made on these days, the last one excluded. Creation times are in the ids, so days
+    /// are spans of the key.
+    pub(super) fn ids(&self) -> (i64, i64) {
+        let first_of = |day: i64| {
+            let since = day.saturating_mul(DAY_MS).saturating_sub(EPOCH_MS).max(0);
+            since.saturating_mul(1 << SEQUENCE_BITS)
+        };
+        (first_of(self.from_day), first_of(self.to_day.saturating_add(1)))
+    }
+}
+
+/// A total as stored: day, publisher, department, channel, class, outcome, number.
+pub(super) type RollupCodes = (i64, i64, i64, i64, i64, i64, i64);
+
+impl RollupRow {
+    /// The total of stored codes.
+    pub(super) fn read((day, principal, department_id, channel, class, outcome, n): RollupCodes) -> Result<RollupRow> {
+        Ok(RollupRow {
+            day,
+            principal: Principal::from_code(principal),
+            department_id,
+            channel: known(Channel::from_code(channel), "channel")?,
+            class: known(Class::from_code(class), "class")?,
+            outcome: known(Outcome::from_code(outcome), "outcome")?,
+            n: unsigned(n),
+        })
+    }
 }

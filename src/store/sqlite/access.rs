@@ -2,19 +2,16 @@
 
 use async_trait::async_trait;
 use rusqlite::{Connection, Row};
-use serde::{Deserialize, Serialize};
 
 use super::encode::{head, known};
 use super::reader::snapshot;
 use super::{Sqlite, accept, department, fault, feed};
 use crate::domain::access::{Application, Grant, Key, KeyScopes, Mode, Principal};
 use crate::domain::change::ChangeCode;
-use crate::domain::channel::Channel;
-use crate::domain::class::Class;
 use crate::domain::id::{ApplicationId, GrantId, KeyId};
-use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::time::At;
-use crate::store::{Access, AccessImage, ApplicationDraft, Error, Result};
+use crate::store::encode::{json, unjson};
+use crate::store::{Access, AccessImage, ApplicationDraft, Result, grant, refuse};
 
 #[async_trait]
 impl Access for Sqlite {
@@ -73,7 +70,7 @@ impl Access for Sqlite {
             }
             match one_key(connection, id)? {
                 Some(_) => head(connection, "change"),
-                None => Err(Refusal::new(Reason::NotFound, "There is no such key.").field("key_id").into()),
+                None => Err(refuse::unknown_key().into()),
             }
         };
         self.writer.write(write).await
@@ -100,7 +97,7 @@ impl Access for Sqlite {
             }
             match one_grant(connection, id)? {
                 Some(_) => head(connection, "change"),
-                None => Err(Refusal::new(Reason::NotFound, "There is no such grant.").field("grant_id").into()),
+                None => Err(refuse::unknown_grant().into()),
             }
         };
         self.writer.write(write).await
@@ -113,7 +110,7 @@ impl Access for Sqlite {
 
 fn secret(connection: &Connection) -> Result<[u8; 32]> {
     connection
-        .prepare_cached("select value from head where name = 'secret'")
+        .prepare_cached("select bytes from head where name = 'secret'")
         .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
         .map_err(fault)
 }
@@ -225,38 +222,8 @@ fn read_key(row: &Row<'_>) -> Result<Key> {
     })
 }
 
-/// What a grant says, as it is stored; what the publish commit verifies stands in columns beside it.
-#[derive(Serialize, Deserialize)]
-struct GrantBody {
-    department_ids: Vec<i64>,
-    audience: Option<String>,
-    tags: Vec<String>,
-    any_tag: bool,
-    channels: Vec<Channel>,
-    classes: Vec<Class>,
-    per_day: Option<u64>,
-    per_message: Option<u64>,
-    may_act_for: bool,
-    valid_after: At,
-    expire_at: Option<At>,
-    granted_by: i64,
-}
-
 fn insert_grant(connection: &Connection, grant: &Grant) -> Result<()> {
-    let body = json(&GrantBody {
-        department_ids: grant.department_ids.clone(),
-        audience: grant.audience.clone(),
-        tags: grant.tags.clone(),
-        any_tag: grant.any_tag,
-        channels: grant.channels.clone(),
-        classes: grant.classes.clone(),
-        per_day: grant.per_day,
-        per_message: grant.per_message,
-        may_act_for: grant.may_act_for,
-        valid_after: grant.valid_after,
-        expire_at: grant.expire_at,
-        granted_by: grant.granted_by.code(),
-    })?;
+    let body = grant::body(grant)?;
     let Grant { id, principal, revoked_at, version, .. } = grant;
     connection
         .prepare_cached(
@@ -289,31 +256,8 @@ fn grants(connection: &Connection) -> Result<Vec<Grant>> {
 
 fn read_grant(row: &Row<'_>) -> Result<Grant> {
     let body: String = row.get(4).map_err(fault)?;
-    let body: GrantBody = unjson(&body, "a grant")?;
-    Ok(Grant {
-        id: GrantId(row.get(0).map_err(fault)?),
-        principal: Principal::from_code(row.get(1).map_err(fault)?),
-        department_ids: body.department_ids,
-        audience: body.audience,
-        tags: body.tags,
-        any_tag: body.any_tag,
-        channels: body.channels,
-        classes: body.classes,
-        per_day: body.per_day,
-        per_message: body.per_message,
-        may_act_for: body.may_act_for,
-        valid_after: body.valid_after,
-        expire_at: body.expire_at,
-        granted_by: Principal::from_code(body.granted_by),
-        revoked_at: row.get::<_, Option<i64>>(2).map_err(fault)?.map(At),
-        version: row.get(3).map_err(fault)?,
-    })
-}
-
-fn json<T: Serialize>(value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|_| Error::Damaged("a value that JSON cannot hold".into()))
-}
-
-fn unjson<'a, T: Deserialize<'a>>(text: &'a str, what: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|_| Error::Damaged(what.into()))
+    let id = GrantId(row.get(0).map_err(fault)?);
+    let principal = Principal::from_code(row.get(1).map_err(fault)?);
+    let revoked_at = row.get::<_, Option<i64>>(2).map_err(fault)?.map(At);
+    grant::read(id, principal, revoked_at, row.get(3).map_err(fault)?, &body)
 }

@@ -5,9 +5,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::{fault, feed, tag};
 use crate::domain::change::ChangeCode;
 use crate::domain::directory::{Department, TagKind};
-use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::time::At;
-use crate::store::{DepartmentDraft, Result};
+use crate::store::{DepartmentDraft, Result, refuse};
 
 /// No tree is deeper; a longer walk to the root means that the rows are damaged.
 const DEPTH_MAX: usize = 1_000;
@@ -40,18 +39,8 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<Department>> {
 pub(super) fn id_of(connection: &Connection, external_id: &str, field: &str) -> Result<i64> {
     match by_external_id(connection, external_id)? {
         Some(department) => Ok(department.id),
-        None => Err(unknown(external_id, field).into()),
+        None => Err(refuse::unknown_department(external_id, field).into()),
     }
-}
-
-/// The refusal of a department that does not exist.
-pub(super) fn unknown(external_id: &str, field: &str) -> Refusal {
-    Refusal::new(
-        Reason::UnknownDepartment,
-        format!("There is no department {external_id:?}; create it first or correct the id."),
-    )
-    .field(field)
-    .with("department", external_id)
 }
 
 /// Creates a department or renames and moves it. An unchanged one writes nothing.
@@ -86,11 +75,7 @@ fn refuse_cycle(connection: &Connection, moved: &Department, parent_id: Option<i
             Some(id) => above = by_id(connection, id)?.and_then(|department| department.parent_id),
         }
     }
-    let message = format!("Department {:?} would lie under itself; choose another parent.", moved.external_id);
-    Err(Refusal::new(Reason::DepartmentCycle, message)
-        .field("department.parent_id")
-        .with("department", &moved.external_id)
-        .into())
+    Err(refuse::department_cycle(&moved.external_id).into())
 }
 
 fn insert(connection: &Connection, parent_id: Option<i64>, draft: &DepartmentDraft) -> Result<i64> {

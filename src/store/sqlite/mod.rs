@@ -39,8 +39,7 @@ pub use open::Durability;
 use reader::Readers;
 use writer::Writer;
 
-use super::{Error, Result, Store};
-use crate::domain::refusal::{Reason, Refusal};
+use super::{Error, Result, Store, refuse};
 
 /// The embedded store; cheap to clone.
 #[derive(Clone)]
@@ -100,7 +99,7 @@ fn fault(error: rusqlite::Error) -> Error {
     if let rusqlite::Error::SqliteFailure(code, _) = &error
         && matches!(code.extended_code, ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY)
     {
-        return Refusal::new(Reason::IdTaken, "Something else has this id already; choose another.").into();
+        return refuse::id_taken().into();
     }
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Error::Full,

@@ -3,17 +3,10 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, Params, Row};
 
-use super::encode::{known, unsigned};
 use super::reader::snapshot;
 use super::{Sqlite, batch};
-use crate::domain::access::Principal;
-use crate::domain::channel::Channel;
-use crate::domain::class::Class;
-use crate::domain::id::{EPOCH_MS, SEQUENCE_BITS};
-use crate::domain::outcome::Outcome;
+use crate::store::report::RollupCodes;
 use crate::store::{Reports, Result, RollupFilter, RollupRow};
-
-const DAY_MS: i64 = 86_400_000;
 
 #[async_trait]
 impl Reports for Sqlite {
@@ -24,18 +17,12 @@ impl Reports for Sqlite {
 
 fn rollup(connection: &Connection, filter: RollupFilter) -> Result<Vec<RollupRow>> {
     let days = (filter.from_day, filter.to_day);
-    let ids = (first_id(filter.from_day), first_id(filter.to_day.saturating_add(1)));
+    let ids = filter.ids();
     let mut rows = closed(connection, days)?;
     rows.extend(settled_of_open(connection, ids)?);
     rows.extend(pending_of_open(connection, ids)?);
     rows.extend(pending_of_short(connection, ids)?);
     Ok(rows)
-}
-
-/// The smallest id that can be made on a day. Creation times are in the ids, so days are spans of the key.
-fn first_id(day: i64) -> i64 {
-    let since = day.saturating_mul(DAY_MS).saturating_sub(EPOCH_MS).max(0);
-    since.saturating_mul(1 << SEQUENCE_BITS)
 }
 
 fn closed(connection: &Connection, days: (i64, i64)) -> Result<Vec<RollupRow>> {
@@ -79,25 +66,11 @@ fn pending_of_short(connection: &Connection, ids: (i64, i64)) -> Result<Vec<Roll
     rows(connection, SQL, ids)
 }
 
-type Columns = (i64, i64, i64, i64, i64, i64, i64);
-
 fn rows(connection: &Connection, sql: &str, parameters: impl Params) -> Result<Vec<RollupRow>> {
     let raw = batch::rows(connection, sql, parameters, columns)?;
-    raw.into_iter().filter(|row| row.6 > 0).map(total).collect()
+    raw.into_iter().filter(|row| row.6 > 0).map(RollupRow::read).collect()
 }
 
-fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
+fn columns(row: &Row<'_>) -> rusqlite::Result<RollupCodes> {
     Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
-}
-
-fn total((day, principal, department_id, channel, class, outcome, n): Columns) -> Result<RollupRow> {
-    Ok(RollupRow {
-        day,
-        principal: Principal::from_code(principal),
-        department_id,
-        channel: known(Channel::from_code(channel), "channel")?,
-        class: known(Class::from_code(class), "class")?,
-        outcome: known(Outcome::from_code(outcome), "outcome")?,
-        n: unsigned(n),
-    })
 }

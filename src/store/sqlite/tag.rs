@@ -7,10 +7,9 @@ use super::member::{self, MemberChanges};
 use super::{department, fault, feed, user};
 use crate::domain::change::ChangeCode;
 use crate::domain::directory::{Tag, TagKind};
-use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::set::Set;
 use crate::domain::time::At;
-use crate::store::{MembersWritten, Result, TagDraft};
+use crate::store::{MembersWritten, Result, TagDraft, refuse};
 
 /// The tag with a number.
 pub(super) fn by_id(connection: &Connection, id: i64) -> Result<Option<Tag>> {
@@ -64,8 +63,7 @@ pub(super) fn create(
 /// Creates a static or rule tag or changes it. Returns it with the change number.
 pub(super) fn upsert(connection: &Connection, draft: TagDraft, at: At) -> Result<(Tag, i64)> {
     if !matches!(draft.kind, TagKind::Static | TagKind::Rule) {
-        let message = "Only static and rule tags can be written; the others follow from departments and users.";
-        return Err(Refusal::new(Reason::FieldInvalid, message).field("tag.kind").into());
+        return Err(refuse::tag_follows_from_others().into());
     }
     let department_id = match &draft.department {
         Some(department) => Some(department::id_of(connection, department, "tag.department_id")?),
@@ -78,8 +76,7 @@ pub(super) fn upsert(connection: &Connection, draft: TagDraft, at: At) -> Result
     match kept {
         None => wanted.id = insert(connection, &wanted, at)?,
         Some(kept) if kept.kind != wanted.kind => {
-            let message = format!("A tag {:?} of another kind exists; choose another name.", wanted.name);
-            return Err(Refusal::new(Reason::IdTaken, message).field("tag.name").with("tag", &wanted.name).into());
+            return Err(refuse::tag_of_another_kind(&wanted.name).into());
         }
         Some(kept) if kept == wanted => {}
         Some(_) => update(connection, &wanted, at)?,
@@ -89,7 +86,7 @@ pub(super) fn upsert(connection: &Connection, draft: TagDraft, at: At) -> Result
 
 /// Deletes a static or rule tag with its members. Returns the change number.
 pub(super) fn delete(connection: &Connection, name: &str, at: At) -> Result<i64> {
-    let tag = named(connection, name)?.ok_or_else(|| unknown(name))?;
+    let tag = named(connection, name)?.ok_or_else(|| refuse::unknown_tag(name))?;
     for ordinal in members(connection, tag.id)? {
         member::delete_row(connection, ordinal, tag.id)?;
         user::touch(connection, ordinal)?;
@@ -105,10 +102,9 @@ pub(super) fn delete(connection: &Connection, name: &str, at: At) -> Result<i64>
 /// Puts people into a static tag and takes people out. Who is in both sets is taken out: in doubt a tag
 /// reaches fewer. Ordinals that nobody has are left out; a group refuses the whole edit.
 pub(super) fn edit(connection: &Connection, name: &str, add: Set, remove: Set, at: At) -> Result<MembersWritten> {
-    let tag = named(connection, name)?.ok_or_else(|| unknown(name))?;
+    let tag = named(connection, name)?.ok_or_else(|| refuse::unknown_tag(name))?;
     if tag.kind != TagKind::Static {
-        let message = format!("Tag {name:?} is a rule and has no members to edit; edit its rule.");
-        return Err(Refusal::new(Reason::FieldInvalid, message).field("tag").with("tag", name).into());
+        return Err(refuse::rule_has_no_members(name).into());
     }
     let kept = members(connection, tag.id)?;
     let (add, remove) = (add - &remove - &kept, remove & &kept);
@@ -133,10 +129,6 @@ pub(super) fn edit(connection: &Connection, name: &str, add: Set, remove: Set, a
 
 fn members(connection: &Connection, tag_id: i64) -> Result<Set> {
     union(connection, "select members from tag_segment where tag_id = ?1", tag_id)
-}
-
-fn unknown(name: &str) -> Refusal {
-    Refusal::new(Reason::NotFound, format!("There is no tag {name:?}; create it first.")).field("tag").with("tag", name)
 }
 
 fn insert(connection: &Connection, tag: &Tag, at: At) -> Result<i64> {

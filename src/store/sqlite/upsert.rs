@@ -9,10 +9,9 @@ use super::member::{self, MemberChanges};
 use super::{department, fault, feed, tag, user};
 use crate::domain::channel::Channel;
 use crate::domain::directory::{ADMINISTRATOR_ID, Address, SIMULATED, TagKind, UserDraft, UserKind, UserStatus};
-use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::set::Set;
 use crate::domain::time::At;
-use crate::store::{Error, Result, RowError, UsersWritten};
+use crate::store::{Error, Result, RowError, UsersWritten, refuse};
 
 /// Writes the rows in one transaction. A refused row is left out, the others are written.
 pub(super) fn users(connection: &Connection, rows: Vec<UserDraft>, at: At) -> Result<UsersWritten> {
@@ -88,11 +87,10 @@ impl Bulk<'_> {
     /// created.
     fn resolve(&mut self, draft: &UserDraft) -> Result<Entry> {
         if is_own(&draft.external_id) {
-            let message = "This id belongs to a user that the service has of its own; choose another.";
-            return Err(Refusal::new(Reason::IdTaken, message).field("user.user_id").into());
+            return Err(refuse::own_user().into());
         }
         if draft.kind == UserKind::Group && !draft.tags.is_empty() {
-            return Err(user::groups_have_no_tags("user.tags").into());
+            return Err(refuse::groups_have_no_tags("user.tags").into());
         }
         let mut tag_ids = Vec::with_capacity(draft.departments.len() + draft.tags.len() + 1);
         for external_id in &draft.departments {
@@ -127,7 +125,7 @@ impl Bulk<'_> {
     }
 
     fn department(&mut self, external_id: &str) -> Result<(i64, i64)> {
-        let unknown = || department::unknown(external_id, "user.department_ids").into();
+        let unknown = || refuse::unknown_department(external_id, "user.department_ids").into();
         if let Some(found) = self.departments.get(external_id) {
             return found.ok_or_else(unknown);
         }
@@ -147,10 +145,7 @@ impl Bulk<'_> {
             return Ok(());
         }
         match tag::named(self.connection, name)? {
-            Some(tag) if tag.kind == TagKind::Rule => {
-                let message = format!("Tag {name:?} is a rule; nobody can be put into it by name.");
-                Err(Refusal::new(Reason::FieldInvalid, message).field("user.tags").with("tag", name).into())
-            }
+            Some(tag) if tag.kind == TagKind::Rule => Err(refuse::rule_takes_nobody(name).into()),
             Some(tag) => {
                 self.tags.insert(name.to_owned(), tag.id);
                 Ok(())

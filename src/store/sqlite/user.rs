@@ -6,8 +6,7 @@ use super::encode::known;
 use super::fault;
 use crate::domain::channel::Channel;
 use crate::domain::directory::{Address, FIRST_ORDINAL, TagKind, User, UserKind, UserStatus};
-use crate::domain::refusal::{Reason, Refusal};
-use crate::store::{Result, UserFilter};
+use crate::store::{Result, UserFilter, refuse};
 
 /// Ordinal and external id of every user that was not erased, ascending.
 pub(super) fn all(connection: &Connection) -> Result<Vec<(u32, String)>> {
@@ -91,14 +90,9 @@ pub(super) fn join(connection: &Connection, ordinal: u32) -> Result<bool> {
         .map_err(fault)?;
     match kind {
         None => Ok(false),
-        Some(kind) if kind == UserKind::Group as i64 => Err(groups_have_no_tags("tag.members").into()),
+        Some(kind) if kind == UserKind::Group as i64 => Err(refuse::groups_have_no_tags("tag.members").into()),
         Some(_) => touch(connection, ordinal).map(|()| true),
     }
-}
-
-/// The refusal of a tag for a group.
-pub(super) fn groups_have_no_tags(field: &str) -> Refusal {
-    Refusal::new(Reason::FieldInvalid, "Tags are sets of people; a group or an administrator takes none.").field(field)
 }
 
 /// At most `limit` users above `after` that the filter lets through, ascending; none of the service's own.

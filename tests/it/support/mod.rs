@@ -1,4 +1,5 @@
 //! What several families of tests stand on.
 
 pub mod app;
+pub mod postgres;
 pub mod refusal;

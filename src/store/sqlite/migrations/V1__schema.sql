@@ -2,8 +2,10 @@
 -- ordinals. Codes are the numbers of the enums in src/domain. A principal is an application's id, or -1 less
 -- a person's ordinal.
 
-create table head (name text primary key, value) without rowid;
-insert into head (name, value) values ('change', 0), ('ordinal', 16), ('epoch', 0), ('secret', randomblob(32));
+-- bytes: of 'secret' alone, which has no value.
+create table head (name text primary key, value integer, bytes blob) without rowid;
+insert into head (name, value) values ('change', 0), ('ordinal', 16), ('epoch', 0);
+insert into head (name, bytes) values ('secret', randomblob(32));
 
 -- id: the node's epoch. state: 1 alive, 2 left, 3 dead. roles: their names with commas.
 create table node (

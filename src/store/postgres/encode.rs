@@ -1,0 +1,30 @@
+//! Values as PostgreSQL keeps them: every number a bigint, sets as bytes; the numbers in `head`.
+
+use tokio_postgres::Row;
+use tokio_postgres::types::FromSql;
+
+use super::fault;
+use super::session::Session;
+use crate::domain::set::Set;
+pub(super) use crate::store::encode::{known, set_of, unsigned};
+use crate::store::{Error, Result};
+
+/// A column of a row.
+pub(super) fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T> {
+    row.try_get(column).map_err(fault)
+}
+
+/// A column that holds an ordinal, a segment or another small number.
+pub(super) fn small(row: &Row, column: usize) -> Result<u32> {
+    u32::try_from(get::<i64>(row, column)?).map_err(|_| Error::Damaged("a small number".into()))
+}
+
+/// A column that holds a set.
+pub(super) fn set_in(row: &Row, column: usize) -> Result<Set> {
+    set_of(get(row, column)?)
+}
+
+/// The number of the last change.
+pub(super) async fn head(session: &Session) -> Result<i64> {
+    get(&session.one("select value from head where name = 'change'", &[]).await?, 0)
+}

@@ -1,0 +1,39 @@
+//! The backend for many nodes: PostgreSQL 15 or newer, over a pool of connections.
+//!
+//! Each method is one statement, one snapshot or one transaction of a [`session::Session`], which holds every
+//! step to a deadline. Nothing waits for the network inside a lock that another node could need, except the
+//! row `change` of `head`: whoever changes the directory or access takes it first, so that the order of change
+//! numbers is the order of commits and two such writers never lock each other out.
+//!
+//! A connection that broke is replaced when it is next asked for, so that a restart of the database needs none
+//! of a node: calls fail as unavailable meanwhile and succeed afterwards.
+
+mod access;
+mod department;
+mod durability;
+mod encode;
+mod fault;
+mod feed;
+mod inbox;
+mod open;
+mod pool;
+mod report;
+mod session;
+
+use std::sync::Arc;
+
+use deadpool_postgres::Pool;
+
+pub use durability::Durability;
+use fault::fault;
+pub use open::Options;
+
+use crate::runtime::clock::SharedClock;
+
+/// The store on PostgreSQL; cheap to clone.
+#[derive(Clone)]
+pub struct Postgres {
+    pool: Pool,
+    clock: SharedClock,
+    durability: Arc<Durability>,
+}

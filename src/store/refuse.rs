@@ -1,0 +1,70 @@
+//! What only a store can see and refuse, worded once for all backends.
+
+use crate::domain::refusal::{Reason, Refusal};
+
+/// Nobody has made this department.
+pub(super) fn unknown_department(external_id: &str, field: &str) -> Refusal {
+    let message = format!("There is no department {external_id:?}; create it first or correct the id.");
+    Refusal::new(Reason::UnknownDepartment, message).field(field).with("department", external_id)
+}
+
+/// A department cannot lie under itself.
+pub(super) fn department_cycle(external_id: &str) -> Refusal {
+    let message = format!("Department {external_id:?} would lie under itself; choose another parent.");
+    Refusal::new(Reason::DepartmentCycle, message).field("department.parent_id").with("department", external_id)
+}
+
+/// There is no static or rule tag of this name.
+pub(super) fn unknown_tag(name: &str) -> Refusal {
+    Refusal::new(Reason::NotFound, format!("There is no tag {name:?}; create it first.")).field("tag").with("tag", name)
+}
+
+/// Tags of departments, reachability and everyone are nobody's to write.
+pub(super) fn tag_follows_from_others() -> Refusal {
+    let message = "Only static and rule tags can be written; the others follow from departments and users.";
+    Refusal::new(Reason::FieldInvalid, message).field("tag.kind")
+}
+
+/// A static tag stays static, a rule stays a rule.
+pub(super) fn tag_of_another_kind(name: &str) -> Refusal {
+    let message = format!("A tag {name:?} of another kind exists; choose another name.");
+    Refusal::new(Reason::IdTaken, message).field("tag.name").with("tag", name)
+}
+
+/// The members of a rule follow from it.
+pub(super) fn rule_has_no_members(name: &str) -> Refusal {
+    let message = format!("Tag {name:?} is a rule and has no members to edit; edit its rule.");
+    Refusal::new(Reason::FieldInvalid, message).field("tag").with("tag", name)
+}
+
+/// A row of a user names a rule among its tags.
+pub(super) fn rule_takes_nobody(name: &str) -> Refusal {
+    let message = format!("Tag {name:?} is a rule; nobody can be put into it by name.");
+    Refusal::new(Reason::FieldInvalid, message).field("user.tags").with("tag", name)
+}
+
+/// Tags are sets of people.
+pub(super) fn groups_have_no_tags(field: &str) -> Refusal {
+    Refusal::new(Reason::FieldInvalid, "Tags are sets of people; a group or an administrator takes none.").field(field)
+}
+
+/// The administrator and the simulated users are the service's own.
+pub(super) fn own_user() -> Refusal {
+    let message = "This id belongs to a user that the service has of its own; choose another.";
+    Refusal::new(Reason::IdTaken, message).field("user.user_id")
+}
+
+/// There is no such key.
+pub(super) fn unknown_key() -> Refusal {
+    Refusal::new(Reason::NotFound, "There is no such key.").field("key_id")
+}
+
+/// There is no such grant.
+pub(super) fn unknown_grant() -> Refusal {
+    Refusal::new(Reason::NotFound, "There is no such grant.").field("grant_id")
+}
+
+/// Another row has the id or the name.
+pub(super) fn id_taken() -> Refusal {
+    Refusal::new(Reason::IdTaken, "Something else has this id already; choose another.")
+}
