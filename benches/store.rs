@@ -42,36 +42,14 @@ pub async fn run(effort: Effort) {
 
 async fn rights(store: &Store) {
     let principal = Principal::Application(ApplicationId(1));
-    let key = Key {
-        id: KeyId(1),
-        principal,
-        mode: Mode::Live,
-        hash: [1; 32],
-        scopes: KeyScopes::all(),
-        expire_at: None,
-        revoked_at: None,
-        version: 1,
-        created_at: At(0),
-        title: String::new(),
-    };
+    let key = Key { scopes: KeyScopes::all(), ..Key::new(KeyId(1), principal, Mode::Live, [1; 32], At(0)) };
     store.access.create_key(key).await.expect("a key");
     let grant = Grant {
-        id: GrantId(1),
-        principal,
-        department_ids: vec![],
         audience: Some("everyone".into()),
-        tags: vec![],
         any_tag: true,
         channels: vec![Channel::App],
         classes: vec![Class::Transactional],
-        per_day: None,
-        per_message: None,
-        may_act_for: false,
-        valid_after: At(0),
-        expire_at: None,
-        granted_by: Principal::Person(0),
-        revoked_at: None,
-        version: 1,
+        ..Grant::new(GrantId(1), principal, Principal::Person(0), At(0))
     };
     store.access.create_grant(grant).await.expect("a grant");
 }

@@ -146,16 +146,9 @@ mod tests {
         let seal = Arc::new(Seal::new(&[7; 32]));
         let (token, hash) = seal.mint(KeyId(5), Mode::Live).unwrap();
         let key = Key {
-            id: KeyId(5),
-            principal: Principal::Application(ApplicationId(9)),
-            mode: Mode::Live,
-            hash,
             scopes: [KeyScope::Publish].into_iter().collect(),
             expire_at: Some(At(100)),
-            revoked_at: None,
-            version: 1,
-            created_at: At(0),
-            title: String::new(),
+            ..Key::new(KeyId(5), Principal::Application(ApplicationId(9)), Mode::Live, hash, At(0))
         };
         (Keyring::new(seal, vec![key.clone()]), key, token.expose_secret().to_owned())
     }

@@ -156,6 +156,23 @@ pub struct Key {
 }
 
 impl Key {
+    /// A new key that never expires and may do nothing yet.
+    #[must_use]
+    pub fn new(id: KeyId, principal: Principal, mode: Mode, hash: [u8; 32], created_at: At) -> Key {
+        Key {
+            id,
+            principal,
+            mode,
+            hash,
+            scopes: KeyScopes(0),
+            expire_at: None,
+            revoked_at: None,
+            version: 1,
+            created_at,
+            title: String::new(),
+        }
+    }
+
     /// Whether the key opens anything at this moment.
     #[must_use]
     pub fn is_valid(&self, now: At) -> bool {
@@ -221,6 +238,29 @@ pub enum GrantState {
 }
 
 impl Grant {
+    /// A new grant that never expires and covers nothing yet.
+    #[must_use]
+    pub fn new(id: GrantId, principal: Principal, granted_by: Principal, valid_after: At) -> Grant {
+        Grant {
+            id,
+            principal,
+            department_ids: Vec::new(),
+            audience: None,
+            tags: Vec::new(),
+            any_tag: false,
+            channels: Vec::new(),
+            classes: Vec::new(),
+            per_day: None,
+            per_message: None,
+            may_act_for: false,
+            valid_after,
+            expire_at: None,
+            granted_by,
+            revoked_at: None,
+            version: 1,
+        }
+    }
+
     /// Where the grant stands at this moment.
     #[must_use]
     pub fn state(&self, now: At) -> GrantState {

@@ -28,16 +28,9 @@ pub async fn bootstrap(
     let id = KeyId(ids.next());
     let (token, hash) = seal.mint(id, Mode::Live)?;
     let key = Key {
-        id,
-        principal: Principal::Person(ADMINISTRATOR),
-        mode: Mode::Live,
-        hash,
         scopes: KeyScopes::all(),
-        expire_at: None,
-        revoked_at: None,
-        version: 1,
-        created_at: clock.now(),
         title: "first administrator".into(),
+        ..Key::new(id, Principal::Person(ADMINISTRATOR), Mode::Live, hash, clock.now())
     };
     store.access.create_key(key.clone()).await?;
     keyring.put(key);

@@ -92,9 +92,8 @@ impl Admin {
             .map(|id| self.department(id, "grant.department_ids"))
             .collect::<Result<_, _>>()?;
         let classes = if draft.classes.is_empty() { vec![Class::Notice, Class::Transactional] } else { draft.classes };
+        let (id, from) = (GrantId(self.parts.ids.next()), draft.valid_after.unwrap_or(now));
         let grant = Grant {
-            id: GrantId(self.parts.ids.next()),
-            principal: draft.principal,
             department_ids,
             audience: draft.audience,
             any_tag: draft.tags.is_empty(),
@@ -104,11 +103,8 @@ impl Admin {
             per_day: draft.per_day,
             per_message: draft.per_message,
             may_act_for: draft.may_act_for,
-            valid_after: draft.valid_after.unwrap_or(now),
             expire_at: draft.expire_at,
-            granted_by: caller.principal,
-            revoked_at: None,
-            version: 1,
+            ..Grant::new(id, draft.principal, caller.principal, from)
         };
         self.parts.store.access.create_grant(grant.clone()).await?;
         self.parts.grants.put(grant.clone());

@@ -67,18 +67,7 @@ impl Admin {
         }
         let id = KeyId(self.parts.ids.next());
         let (token, hash) = self.parts.seal.mint(id, draft.mode)?;
-        let key = Key {
-            id,
-            principal,
-            mode: draft.mode,
-            hash,
-            scopes,
-            expire_at: draft.expire_at,
-            revoked_at: None,
-            version: 1,
-            created_at: now,
-            title: String::new(),
-        };
+        let key = Key { scopes, expire_at: draft.expire_at, ..Key::new(id, principal, draft.mode, hash, now) };
         self.parts.store.access.create_key(key.clone()).await?;
         self.parts.keyring.put(key.clone());
         Ok(NewKey { key, token })

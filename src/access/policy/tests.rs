@@ -10,22 +10,11 @@ use crate::domain::id::ApplicationId;
 /// A grant to application 9 over department `cs` (2) and all below it, for notices by mail and app.
 pub(in crate::access) fn grant(id: i64) -> Grant {
     Grant {
-        id: GrantId(id),
-        principal: Principal::Application(ApplicationId(9)),
         department_ids: vec![2],
-        audience: None,
-        tags: Vec::new(),
         any_tag: true,
         channels: vec![Channel::Email, Channel::App],
         classes: vec![Class::Notice, Class::Transactional],
-        per_day: None,
-        per_message: None,
-        may_act_for: false,
-        valid_after: At(0),
-        expire_at: None,
-        granted_by: Principal::Person(0),
-        revoked_at: None,
-        version: 1,
+        ..Grant::new(GrantId(id), Principal::Application(ApplicationId(9)), Principal::Person(0), At(0))
     }
 }
 

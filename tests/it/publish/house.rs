@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use campanile::access::{Applications, Caller, Grants, Policy};
 use campanile::audience::Index;
-use campanile::domain::access::{Grant, Key, KeyScope, KeyScopes, Mode, Principal};
+use campanile::domain::access::{Grant, Key, KeyScope, Mode, Principal};
 use campanile::domain::audience::{Audience, UnknownUsers};
 use campanile::domain::batch::{Claimed, ProviderId, Settled, Settlement};
 use campanile::domain::channel::Channel;
 use campanile::domain::class::{Class, Lane};
 use campanile::domain::content::Content;
 use campanile::domain::directory::{Address, UserDraft};
-use campanile::domain::id::{ApplicationId, GrantId, KeyId, LegId, MessageId};
+use campanile::domain::id::{ApplicationId, KeyId, LegId, MessageId};
 use campanile::domain::message::{Draft, LostAnswer};
 use campanile::domain::outcome::{Outcome, Reason as Why};
 use campanile::domain::refusal::{Reason, Refusal};
@@ -30,7 +30,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::store::fixture::{LEASE, node};
-use crate::store::{Fresh, sqlite};
+use crate::store::{Fresh, publishing, sqlite};
 
 pub const NOW: At = At(1_790_000_000_000);
 pub const LIBRARY: Principal = Principal::Application(ApplicationId(7));
@@ -197,24 +197,12 @@ fn person(n: u32) -> UserDraft {
 }
 
 fn key(id: i64, principal: Principal, mode: Mode, scopes: impl IntoIterator<Item = KeyScope>) -> Key {
-    Key {
-        id: KeyId(id),
-        principal,
-        mode,
-        hash: [u8::try_from(id).unwrap(); 32],
-        scopes: scopes.into_iter().collect::<KeyScopes>(),
-        expire_at: None,
-        revoked_at: None,
-        version: 1,
-        created_at: NOW,
-        title: String::new(),
-    }
+    Key { principal, mode, scopes: scopes.into_iter().collect(), ..publishing::key(id) }
 }
 
 /// The library's right to write to a department.
 pub fn grant(id: i64, department_id: i64) -> Grant {
     Grant {
-        id: GrantId(id),
         principal: LIBRARY,
         department_ids: vec![department_id],
         audience: None,
@@ -222,14 +210,7 @@ pub fn grant(id: i64, department_id: i64) -> Grant {
         any_tag: false,
         channels: vec![Channel::Email, Channel::App, Channel::Wechat],
         classes: vec![Class::Notice, Class::Transactional],
-        per_day: None,
-        per_message: None,
-        may_act_for: false,
-        valid_after: At(0),
-        expire_at: None,
-        granted_by: Principal::Person(0),
-        revoked_at: None,
-        version: 1,
+        ..publishing::grant(id)
     }
 }
 

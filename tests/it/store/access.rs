@@ -33,38 +33,27 @@ fn draft(department: &str) -> ApplicationDraft {
 }
 
 fn key(id: i64) -> Key {
+    let hash = [u8::try_from(id).unwrap(); 32];
     Key {
-        id: KeyId(id),
-        principal: Principal::Person(0),
-        mode: Mode::Test,
-        hash: [u8::try_from(id).unwrap(); 32],
         scopes: KeyScopes::all(),
         expire_at: Some(At(NOW.0 + 1)),
-        revoked_at: None,
         version: 3,
-        created_at: NOW,
         title: "of the administrator".into(),
+        ..Key::new(KeyId(id), Principal::Person(0), Mode::Test, hash, NOW)
     }
 }
 
 fn grant(id: i64) -> Grant {
     Grant {
-        id: GrantId(id),
-        principal: Principal::Application(ApplicationId(7)),
         department_ids: vec![1, 2],
         audience: Some("everyone".into()),
         tags: vec!["grade:2021".into()],
-        any_tag: false,
         channels: vec![Channel::Email],
         classes: vec![Class::Notice, Class::Bulk],
         per_day: Some(1_000),
-        per_message: None,
         may_act_for: true,
-        valid_after: At(5),
         expire_at: Some(At(9)),
-        granted_by: Principal::Person(4),
-        revoked_at: None,
-        version: 1,
+        ..Grant::new(GrantId(id), Principal::Application(ApplicationId(7)), Principal::Person(4), At(5))
     }
 }
 

@@ -51,39 +51,19 @@ pub async fn next_epoch(store: &Store) -> i64 {
 
 /// A live key of [`PUBLISHER`].
 pub fn key(id: i64) -> Key {
-    Key {
-        id: KeyId(id),
-        principal: PUBLISHER,
-        mode: Mode::Live,
-        hash: [u8::try_from(id).unwrap(); 32],
-        scopes: KeyScopes::all(),
-        expire_at: None,
-        revoked_at: None,
-        version: 1,
-        created_at: NOW,
-        title: String::new(),
-    }
+    let hash = [u8::try_from(id).unwrap(); 32];
+    Key { scopes: KeyScopes::all(), ..Key::new(KeyId(id), PUBLISHER, Mode::Live, hash, NOW) }
 }
 
 /// A grant of [`PUBLISHER`] for everything.
 pub fn grant(id: i64) -> Grant {
     Grant {
-        id: GrantId(id),
-        principal: PUBLISHER,
         department_ids: vec![1],
         audience: Some("everyone".into()),
-        tags: vec![],
         any_tag: true,
         channels: Channel::ALL.into(),
         classes: Class::ALL.into(),
-        per_day: None,
-        per_message: None,
-        may_act_for: false,
-        valid_after: At(0),
-        expire_at: None,
-        granted_by: Principal::Person(0),
-        revoked_at: None,
-        version: 1,
+        ..Grant::new(GrantId(id), PUBLISHER, Principal::Person(0), At(0))
     }
 }
 
