@@ -31,6 +31,13 @@ impl Policy {
             let held = self.grants().of(sender);
             missing.extend(nearest(&held, &self.sender(request)).1.into_iter().map(sender_lacks));
         }
+        Explanation::of(grant, missing)
+    }
+}
+
+impl Explanation {
+    /// What the nearest grant, if there is one, leaves missing.
+    pub(super) fn of(grant: Option<GrantId>, missing: Vec<Refusal>) -> Explanation {
         let all: Vec<&str> = missing.iter().map(|one| one.message.as_str()).collect();
         let sentence = match (all.len(), grant) {
             (0, Some(id)) => format!("Yes, by grant {id}."),

@@ -96,6 +96,15 @@ impl Policy {
         Ok(authorised)
     }
 
+    /// `GRANT_MISSING` if somebody holds no valid grant at all. Such a caller may use no tag either, and would hear
+    /// of an unknown tag what is really a missing grant.
+    #[must_use]
+    pub fn nothing_held(&self, principal: Principal, now: At) -> Option<Refusal> {
+        let held = self.grants.of(principal);
+        let nothing = held.iter().all(|grant| !grant.is_valid(now));
+        nothing.then(|| grant_missing(&held))
+    }
+
     pub(super) fn grants(&self) -> &Grants {
         &self.grants
     }

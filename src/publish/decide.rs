@@ -139,7 +139,11 @@ impl Parts {
         let department_id = department(draft, owner_id, &snapshot)?;
         let sender = draft.sender_user_id.as_deref().map(|id| sender(id, &snapshot)).transpose()?;
         let usable = self.grants.usable(caller.principal, now);
-        let mut resolved = resolve::resolve(&draft.audience, &snapshot, &usable)?;
+        let missing = |refusal: Refusal| match refusal.reason {
+            Reason::UnknownTag => self.policy.nothing_held(caller.principal, now).unwrap_or(refusal),
+            _ => refusal,
+        };
+        let mut resolved = resolve::resolve(&draft.audience, &snapshot, &usable).map_err(missing)?;
         if caller.mode() == Mode::Live {
             without_simulated(&draft.audience, &mut resolved)?;
         }

@@ -178,7 +178,15 @@ impl Admin {
         };
         let sender = question.sender_user_id.as_deref().map(|user_id| self.person(user_id)).transpose()?;
         let usable = self.parts.grants.usable(principal, now);
-        let resolved = resolve::resolve(&question.audience, &snapshot, &usable)?;
+        let resolved = match resolve::resolve(&question.audience, &snapshot, &usable) {
+            Ok(resolved) => resolved,
+            Err(refusal) => match self.parts.policy.nothing_held(principal, now) {
+                Some(missing) if refusal.reason == Reason::UnknownTag => {
+                    return Ok(Explanation::of(None, vec![missing]));
+                }
+                _ => return Err(refusal),
+            },
+        };
         let mut used = Vec::new();
         for holder in [Some(principal), sender.map(Principal::Person)].into_iter().flatten() {
             for grant in self.held(holder).iter().filter(|grant| grant.per_day.is_some()) {

@@ -165,8 +165,17 @@ async fn what_is_outside_the_grant_is_denied() {
     assert_eq!(fact(&status, "outside").as_deref(), Some("20"));
     let revoke = v1::RevokeGrantRequest { grant_id, why: "over".to_owned() };
     app.access(&app.admin).revoke_grant(revoke).await.unwrap();
-    let status = app.publish(&token).publish(notice("m", "department:math")).await.unwrap_err();
-    assert_eq!(status.code(), Code::PermissionDenied);
+    for audience in ["department:math", "grade:2021", "grade:1999"] {
+        let status = app.publish(&token).publish(notice("m", audience)).await.unwrap_err();
+        assert_eq!((status.code(), refused(&status).reason.as_str()), (Code::PermissionDenied, "GRANT_MISSING"));
+    }
+    let principal =
+        Some(v1::Principal { subject: Some(v1::principal::Subject::ApplicationId(application)), ..Default::default() });
+    let audience = notice("", "grade:2021").audience;
+    let question =
+        v1::CheckAccessRequest { principal, audience, channels: vec![v1::Channel::App.into()], ..Default::default() };
+    let answer = app.access(&app.admin).check_access(question).await.unwrap().into_inner();
+    assert!(!answer.allowed && answer.missing[0].reason == "GRANT_MISSING", "{answer:?}");
     assert_eq!(app.messages().await, 1, "campus {} sent nothing", campus.application);
 }
 
