@@ -10,6 +10,7 @@ use tonic::{Status, Streaming};
 use super::convert::{self, message, required};
 use super::{Services, error, v1};
 use crate::access::Caller;
+use crate::domain::message::Draft;
 use crate::domain::refusal::Refusal;
 
 /// Items of one stream without an answer; then the stream is not read.
@@ -29,20 +30,31 @@ impl Publishing {
         Publishing { services, caller: Mutex::new(caller), token, end: Mutex::new(None) }
     }
 
-    async fn answer(&self, request: v1::PublishStreamRequest) -> v1::PublishStreamResponse {
+    /// The answer to one item. What needs no waiting is done at once, so that a thousand waiting items are small.
+    fn answer(
+        self: &Arc<Self>,
+        request: v1::PublishStreamRequest,
+    ) -> impl Future<Output = v1::PublishStreamResponse> + use<> {
         use v1::publish_stream_response::Answer;
-        let answer = match self.publish(request.publish).await {
-            Ok(accepted) => Answer::Accepted(accepted),
-            Err(refusal) => Answer::Error(error::item(refusal)),
-        };
-        v1::PublishStreamResponse { sequence: request.sequence, answer: Some(answer) }
+        let (publishing, sequence) = (self.clone(), request.sequence);
+        let drafted = self.draft(request.publish);
+        async move {
+            let published = match drafted {
+                Ok((caller, draft)) => publishing.services.publisher.publish(&caller, draft).await,
+                Err(refusal) => Err(refusal),
+            };
+            let answer = match published {
+                Ok(receipt) => Answer::Accepted(message::receipt(receipt)),
+                Err(refusal) => Answer::Error(error::item(refusal)),
+            };
+            v1::PublishStreamResponse { sequence, answer: Some(answer) }
+        }
     }
 
-    async fn publish(&self, request: Option<v1::PublishRequest>) -> Result<v1::PublishResponse, Refusal> {
+    fn draft(&self, request: Option<v1::PublishRequest>) -> Result<(Caller, Draft), Refusal> {
         let caller = self.caller()?;
         let draft = convert::publish::draft(request.ok_or_else(|| required("publish"))?)?;
-        let receipt = self.services.publisher.publish(&caller, draft).await?;
-        Ok(message::receipt(receipt))
+        Ok((caller, draft))
     }
 
     /// Rights are read anew for every item.
@@ -86,10 +98,7 @@ pub(super) fn answers(
         let request = reading.next(&mut requests).await?;
         Some((request, (reading, requests)))
     });
-    let answers = items.map(move |request| {
-        let publishing = publishing.clone();
-        async move { publishing.answer(request).await }
-    });
+    let answers = items.map(move |request| publishing.answer(request));
     let end = stream::once(async move { ending.end.lock().take() }).filter_map(|end| async move { end.map(Err) });
     answers.buffer_unordered(UNANSWERED_MAX).map(Ok).chain(end)
 }

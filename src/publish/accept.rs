@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Publisher;
+use super::committer::{Committing, Place};
 use super::decide::{Decision, UsedToday};
 use super::handover::Ready;
 use super::plan::{self, ChannelPlan};
@@ -64,28 +65,28 @@ impl Publisher {
     /// `DRAINING`, `STORE_UNAVAILABLE` and `STORE_FULL`, which are worth repeating with the same key.
     pub async fn publish(&self, caller: &Caller, draft: Draft) -> Result<Receipt, Refusal> {
         caller.require(KeyScope::Publish)?;
+        // Thousands of publishes wait at once, each as large as its largest step: the rare steps are boxed.
         if let Some(seq) = draft.min_directory_seq {
-            self.see(seq).await?;
+            Box::pin(self.see(seq)).await?;
         }
         let mut seen = Seen::default();
         for _ in 0..ROUNDS {
-            let decision = match self.parts.decide(caller, &draft, &seen.used) {
-                Ok(decision) => decision,
-                Err(refusal) => return self.known_or(caller, &draft, seen.gone(refusal)).await,
+            let place = self.committer.place().await?;
+            let (receipt, quota, committing) = match self.parts.attempt(caller, &draft, &seen, place) {
+                Attempt::Committing(receipt, quota, committing) => (receipt, quota, committing),
+                Attempt::Validated(receipt) => return Ok(receipt),
+                Attempt::Refused(refusal) => {
+                    return Box::pin(self.known_or(caller, &draft, seen.gone(refusal))).await;
+                }
             };
-            if draft.validate_only {
-                return Ok(decision.receipt(None));
-            }
-            let id = self.parts.ids.message();
-            let receipt = decision.receipt(Some(id));
-            let quota = decision.quota;
-            let (accept, ready) = self.parts.compose(id, caller, &draft, decision);
-            match self.committer.commit(accept, ready).await? {
+            match committing.done().await? {
                 Accepted::Stored(_) => return Ok(receipt),
-                Accepted::Duplicate { message, same } => return self.repeated(caller, &message, same).await,
+                Accepted::Duplicate { message, same } => {
+                    return Box::pin(self.repeated(caller, &message, same)).await;
+                }
                 Accepted::KeyChanged => return Err(token::invalid()),
-                Accepted::GrantChanged(grant) => self.see_grant(grant, &mut seen).await?,
-                Accepted::DirectoryMoved { head } => self.catch_up(head).await?,
+                Accepted::GrantChanged(grant) => Box::pin(self.see_grant(grant, &mut seen)).await?,
+                Accepted::DirectoryMoved { head } => Box::pin(self.catch_up(head)).await?,
                 Accepted::QuotaExhausted { used } => seen.quota(quota, used)?,
             }
         }
@@ -155,7 +156,36 @@ impl Publisher {
     }
 }
 
+/// A grant, a day and its limit.
+type Quota = Option<(GrantId, i64, u64)>;
+
+/// What one round of deciding came to.
+enum Attempt {
+    /// It may be published and is on its way into the store.
+    Committing(Receipt, Quota, Committing),
+    /// It could be published; more was not asked.
+    Validated(Receipt),
+    /// It may not.
+    Refused(Refusal),
+}
+
 impl super::Parts {
+    /// Decides from memory and queues what may be published.
+    fn attempt(&self, caller: &Caller, draft: &Draft, seen: &Seen, place: Place<'_>) -> Attempt {
+        let decision = match self.decide(caller, draft, &seen.used) {
+            Ok(decision) => decision,
+            Err(refusal) => return Attempt::Refused(refusal),
+        };
+        if draft.validate_only {
+            return Attempt::Validated(decision.receipt(None));
+        }
+        let id = self.ids.message();
+        let receipt = decision.receipt(Some(id));
+        let quota = decision.quota;
+        let (accept, ready) = self.compose(id, caller, draft, decision);
+        Attempt::Committing(receipt, quota, place.commit(accept, ready))
+    }
+
     /// What goes into the commit, and what is handed over after it.
     fn compose(&self, id: MessageId, caller: &Caller, draft: &Draft, decision: Decision) -> (Accept, Option<Ready>) {
         let released = !decision.times.scheduled;
@@ -242,7 +272,7 @@ impl Seen {
     }
 
     /// Notes a quota; the next decision may find a grant with some left.
-    fn quota(&mut self, quota: Option<(GrantId, i64, u64)>, used: u64) -> Result<(), Refusal> {
+    fn quota(&mut self, quota: Quota, used: u64) -> Result<(), Refusal> {
         match quota {
             Some((grant, ..)) if self.used.insert(grant, used).is_none() => Ok(()),
             _ => {

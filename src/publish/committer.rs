@@ -14,8 +14,8 @@ use crate::store::{Accept, Accepted, Error, Messages};
 
 /// Publishes that may wait for a commit.
 const QUEUE: usize = 4_096;
-/// Publishes that share a commit.
-const GROUP: usize = 256;
+/// Publishes that share a commit: as many as a stream may leave unanswered, so that one flush serves them all.
+const GROUP: usize = 1_024;
 /// Commits under way.
 const IN_FLIGHT: usize = 2;
 
@@ -53,12 +53,31 @@ impl Committer {
         Committer { queue }
     }
 
-    /// Stores one publish and returns after its commit. The hand-over has happened by then, also if the
-    /// caller stops waiting. `DRAINING` once shutdown has begun.
-    pub(super) async fn commit(&self, accept: Accept, ready: Option<Ready>) -> Result<Accepted, Refusal> {
+    /// Waits for a place in the queue. `DRAINING` once shutdown has begun.
+    pub(super) async fn place(&self) -> Result<Place<'_>, Refusal> {
+        self.queue.reserve().await.map(Place).map_err(|_| draining())
+    }
+}
+
+/// A place in the queue. To be taken before the publish is decided: then nothing large waits for it.
+pub(super) struct Place<'a>(mpsc::Permit<'a, Waiting>);
+
+impl Place<'_> {
+    /// Queues one publish for the next commit.
+    pub(super) fn commit(self, accept: Accept, ready: Option<Ready>) -> Committing {
         let (answer, answered) = oneshot::channel();
-        self.queue.send(Waiting { accept, ready, answer }).await.map_err(|_| draining())?;
-        Ok(answered.await.map_err(|_| draining())??)
+        self.0.send(Waiting { accept, ready, answer });
+        Committing(answered)
+    }
+}
+
+/// A publish that is queued or under way.
+pub(super) struct Committing(oneshot::Receiver<Result<Accepted, Error>>);
+
+impl Committing {
+    /// Returns after the commit. The hand-over has happened by then, also if the caller stops waiting.
+    pub(super) async fn done(self) -> Result<Accepted, Refusal> {
+        Ok(self.0.await.map_err(|_| draining())??)
     }
 }
 

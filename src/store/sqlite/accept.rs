@@ -14,24 +14,45 @@ use crate::domain::set;
 use crate::domain::time::At;
 use crate::store::books::{Books, Tally};
 use crate::store::encode::lane_and_channel;
+use crate::store::facts::Texts;
 use crate::store::release::{Birth, NewBatch, Release, first_state, state_at};
 use crate::store::rights::{self, Rights};
 use crate::store::{Accept, Accepted, LegPlan, Members, Result, Stored};
 
 /// Stores a group of publishes; one answer each, in order.
-pub(super) fn accept(connection: &Connection, group: &[Accept], epoch: i64) -> Result<Vec<Accepted>> {
+pub(super) fn accept(connection: &Connection, group: &[Accept], texts: &[Texts], epoch: i64) -> Result<Vec<Accepted>> {
     let rights = rights(connection, group)?;
-    let mut tally = Tally::default();
+    let mut rest = Rest::default();
     let mut answers = Vec::with_capacity(group.len());
-    for item in group {
+    for (item, texts) in group.iter().zip(texts) {
         let answer = match rights.objection(item) {
             Some(objection) => objection,
-            None => store(connection, item, epoch, &mut tally)?,
+            None => store(connection, item, texts, epoch, &mut rest)?,
         };
         answers.push(answer);
     }
-    tally::write(connection, tally)?;
+    rest.write(connection)?;
     Ok(answers)
+}
+
+/// What a group writes last, all at once.
+#[derive(Default)]
+struct Rest {
+    tally: Tally,
+    personal: Vec<(u32, i64)>,
+}
+
+impl Rest {
+    fn write(mut self, connection: &Connection) -> Result<()> {
+        // In the order of the table: neighbours share a page, so the group writes each page once.
+        self.personal.sort_unstable();
+        let sql = "insert into personal (ordinal, message_id) values (?1, ?2)";
+        let mut statement = connection.prepare_cached(sql).map_err(fault)?;
+        for row in self.personal {
+            statement.execute(row).map_err(fault)?;
+        }
+        tally::write(connection, self.tally)
+    }
 }
 
 fn rights(connection: &Connection, group: &[Accept]) -> Result<Rights> {
@@ -55,25 +76,25 @@ fn versions(connection: &Connection, sql: &str, ids: Vec<i64>) -> Result<HashMap
     Ok(found)
 }
 
-fn store(connection: &Connection, item: &Accept, epoch: i64, tally: &mut Tally) -> Result<Accepted> {
+fn store(connection: &Connection, item: &Accept, texts: &Texts, epoch: i64, rest: &mut Rest) -> Result<Accepted> {
     if let Some((grant, day, limit)) = item.quota {
         let used = used(connection, grant, day)?;
         if used + item.members.len() > limit && !is_known(connection, item)? {
             return Ok(Accepted::QuotaExhausted { used });
         }
     }
-    if !row::insert(connection, item, first_state(item.released, &item.plans))? {
+    if !row::insert(connection, item, texts, first_state(item.released, &item.plans))? {
         return duplicate(connection, item);
     }
     if let Some((grant, day, _)) = item.quota {
         use_up(connection, grant, day, item.members.len())?;
     }
-    remember_people(connection, item.facts.id, &item.members)?;
+    remember_people(connection, item.facts.id, &item.members, rest)?;
     if !item.released {
         return Ok(Accepted::Stored(Stored::default()));
     }
     let at = item.facts.created_at;
-    release(connection, &item.facts, &item.members, &item.plans, at, epoch, tally).map(Accepted::Stored)
+    release(connection, &item.facts, &item.members, &item.plans, at, epoch, &mut rest.tally).map(Accepted::Stored)
 }
 
 /// Makes the legs of a message and their first batches.
@@ -101,21 +122,16 @@ pub(super) fn release(
     Ok(stored)
 }
 
-fn remember_people(connection: &Connection, id: MessageId, members: &Members) -> Result<()> {
-    let personal = |ordinal: u32| {
-        connection
-            .prepare_cached("insert into personal (ordinal, message_id) values (?1, ?2)")
-            .and_then(|mut statement| statement.execute((ordinal, id.0)))
-            .map_err(fault)
-    };
+fn remember_people(connection: &Connection, id: MessageId, members: &Members, rest: &mut Rest) -> Result<()> {
     let set = match members {
-        Members::One(ordinal) => return personal(*ordinal).map(|_| ()),
+        Members::One(ordinal) => {
+            rest.personal.push((*ordinal, id.0));
+            return Ok(());
+        }
         Members::Many(set) => set,
     };
     if set.len() <= PERSONAL_MAX {
-        for ordinal in set.iter() {
-            personal(ordinal)?;
-        }
+        rest.personal.extend(set.iter().map(|ordinal| (ordinal, id.0)));
     }
     for (segment, part) in set::segments(set) {
         connection

@@ -15,7 +15,7 @@ use crate::domain::outcome::Reason;
 use crate::domain::set::Set;
 use crate::domain::time::At;
 use crate::store::books::Tally;
-use crate::store::facts::first_id;
+use crate::store::facts::{Texts, first_id};
 use crate::store::release::first_state;
 use crate::store::{
     Accept, Accepted, Cancelled, LegPlan, Members, MessageFilter, MessageRow, Messages, OutcomeRow, Result, Stored,
@@ -24,7 +24,8 @@ use crate::store::{
 #[async_trait]
 impl Messages for Sqlite {
     async fn accept(&self, group: Vec<Accept>, epoch: i64) -> Result<Vec<Accepted>> {
-        self.writer.write(move |connection| accept::accept(connection, &group, epoch)).await
+        let texts = group.iter().map(Texts::of).collect::<Result<Vec<_>>>()?;
+        self.writer.write(move |connection| accept::accept(connection, &group, &texts, epoch)).await
     }
 
     async fn by_key(&self, principal: Principal, key: &str) -> Result<Option<(MessageRow, [u8; 32])>> {

@@ -8,13 +8,12 @@ use crate::domain::access::Principal;
 use crate::domain::id::MessageId;
 use crate::domain::message::MessageState;
 pub(super) use crate::store::facts::COLUMNS;
-use crate::store::facts::{self, Columns};
+use crate::store::facts::{self, Columns, Texts};
 use crate::store::{Accept, MessageRow, Result};
 
 /// Stores the message row. `false`: the principal used the idempotency key before, and nothing was written.
-pub(super) fn insert(connection: &Connection, item: &Accept, state: MessageState) -> Result<bool> {
+pub(super) fn insert(connection: &Connection, item: &Accept, texts: &Texts, state: MessageState) -> Result<bool> {
     let facts = &item.facts;
-    let (encoded, content) = (facts::encode(facts)?, facts::content(item)?);
     let mut statement = connection
         .prepare_cached(
             "insert into message (id, principal, state, mode, class, department_id, members_n, only_member, send_at, \
@@ -38,8 +37,8 @@ pub(super) fn insert(connection: &Connection, item: &Accept, state: MessageState
             item.idempotency_key,
             &item.digest[..],
             facts.reference,
-            encoded,
-            content,
+            texts.facts,
+            texts.content,
         ])
         .map_err(fault)?;
     Ok(written == 1)
