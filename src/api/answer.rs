@@ -12,6 +12,7 @@ use tonic::Status;
 use tower::{Layer, Service};
 
 use super::error;
+use crate::domain::refusal::{Reason, Refusal};
 
 /// The metadata key of the request id.
 pub const REQUEST_ID: &str = "campanile-request-id";
@@ -20,19 +21,16 @@ pub const REQUEST_ID: &str = "campanile-request-id";
 #[derive(Clone, Debug)]
 pub struct AnswerLayer {
     ids: Arc<RequestIds>,
+    serves_api: bool,
 }
 
 impl AnswerLayer {
-    /// A layer whose ids differ from those of any other start.
+    /// A layer whose ids differ from those of any other start. `serves_api`: what is not served is not built;
+    /// otherwise another node serves it.
     #[must_use]
-    pub fn new() -> AnswerLayer {
-        AnswerLayer { ids: Arc::new(RequestIds { start: rand::rng().random(), next: AtomicU64::new(0) }) }
-    }
-}
-
-impl Default for AnswerLayer {
-    fn default() -> Self {
-        AnswerLayer::new()
+    pub fn new(serves_api: bool) -> AnswerLayer {
+        let ids = Arc::new(RequestIds { start: rand::rng().random(), next: AtomicU64::new(0) });
+        AnswerLayer { ids, serves_api }
     }
 }
 
@@ -40,7 +38,7 @@ impl<S> Layer<S> for AnswerLayer {
     type Service = AnswerService<S>;
 
     fn layer(&self, inner: S) -> AnswerService<S> {
-        AnswerService { inner, ids: self.ids.clone() }
+        AnswerService { inner, ids: self.ids.clone(), serves_api: self.serves_api }
     }
 }
 
@@ -64,6 +62,7 @@ impl RequestIds {
 pub struct AnswerService<S> {
     inner: S,
     ids: Arc<RequestIds>,
+    serves_api: bool,
 }
 
 impl<S, B, R> Service<Request<B>> for AnswerService<S>
@@ -82,9 +81,10 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let id = self.ids.draw();
+        let serves_api = self.serves_api;
         let answer = self.inner.call(request);
         Box::pin(async move {
-            let mut answer = with_reason(answer.await?);
+            let mut answer = with_reason(answer.await?, serves_api);
             answer.headers_mut().insert(REQUEST_ID, id);
             Ok(answer)
         })
@@ -92,10 +92,18 @@ where
 }
 
 /// An answer that is an error from its first byte has its status among the headers.
-fn with_reason<R: Default>(answer: Response<R>) -> Response<R> {
+fn with_reason<R: Default>(answer: Response<R>, serves_api: bool) -> Response<R> {
     let Some(found) = Status::from_header_map(answer.headers()) else { return answer };
     if found.code() == tonic::Code::Ok || !found.details().is_empty() {
         return answer;
     }
+    if !serves_api && found.code() == tonic::Code::Unimplemented {
+        return error::status(&not_here()).into_http();
+    }
     error::transport(found).into_http()
+}
+
+/// What a node answers that only delivers.
+fn not_here() -> Refusal {
+    Refusal::new(Reason::NotServedHere, "This node serves health and operations only; call another one.")
 }

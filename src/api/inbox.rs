@@ -67,7 +67,7 @@ impl InboxService for Services {
             };
             Some((told, subscription))
         });
-        Ok(Response::new(events.boxed()))
+        Ok(Response::new(self.drained(events).boxed()))
     }
 
     async fn mark_read(&self, request: Request<v1::MarkReadRequest>) -> Answer<v1::MarkReadResponse> {

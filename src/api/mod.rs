@@ -75,9 +75,17 @@ impl Services {
         answers: impl Stream<Item = Result<T, Status>> + Send + 'static,
     ) -> impl Stream<Item = Result<T, Status>> + Send + 'static {
         let stop = self.stop.clone();
+        self.drained(answers.take_until(stop.cancelled_owned()))
+    }
+
+    /// A stream of answers that ends by itself when the node goes away, and says so with `DRAINING` then.
+    fn drained<T: Send + 'static>(
+        &self,
+        answers: impl Stream<Item = Result<T, Status>> + Send + 'static,
+    ) -> impl Stream<Item = Result<T, Status>> + Send + 'static {
         let drained = self.stop.clone();
         let last = stream::once(async move { drained.is_cancelled().then(|| Err(error::status(&draining()))) });
-        answers.take_until(stop.cancelled_owned()).chain(last.filter_map(|last| async move { last }))
+        answers.chain(last.filter_map(|last| async move { last }))
     }
 }
 

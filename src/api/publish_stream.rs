@@ -71,7 +71,12 @@ impl Publishing {
     /// answered.
     async fn next(&self, requests: &mut Streaming<v1::PublishStreamRequest>) -> Option<v1::PublishStreamRequest> {
         tokio::select! {
+            // A client that never pauses must not keep the node from hearing that it goes away.
             biased;
+            () = self.services.stop.cancelled() => {
+                *self.end.lock() = Some(error::status(&super::draining()));
+                None
+            }
             read = requests.message() => match read {
                 Ok(request) => request,
                 Err(status) => {
@@ -79,10 +84,6 @@ impl Publishing {
                     None
                 }
             },
-            () = self.services.stop.cancelled() => {
-                *self.end.lock() = Some(error::status(&super::draining()));
-                None
-            }
         }
     }
 }

@@ -13,14 +13,18 @@ use futures::stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::{Connected, TcpConnectInfo};
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 
 use super::answer::AnswerLayer;
 use super::{DESCRIPTOR_SET, Services, v1};
 use crate::runtime::tasks::Tasks;
+use crate::telemetry::health::Readiness;
 
 /// The largest request after decompression, in bytes.
 pub const REQUEST_BYTES_MAX: usize = 1024 * 1024;
@@ -32,12 +36,16 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How the server runs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The most connections at a time; further ones wait in the system's queue.
     pub connections: usize,
     /// How long open calls may go on after shutdown began.
     pub drain: Duration,
+    /// Whether applications and people are served; if not, only health and operations are.
+    pub serves_api: bool,
+    /// What health answers.
+    pub readiness: Readiness,
 }
 
 /// Serves until shutdown begins, then lets open calls end, at most for `options.drain`. Returns the address in
@@ -47,26 +55,28 @@ pub struct Options {
 /// If the listener has no address any more, or the compiled-in descriptors cannot be read.
 pub fn serve(services: Services, listener: TcpListener, options: Options, tasks: &Tasks) -> io::Result<SocketAddr> {
     let address = listener.local_addr()?;
-    let (health, health_service) = tonic_health::server::health_reporter();
+    let (mut health, health_service) = tonic_health::server::health_reporter();
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()
         .map_err(io::Error::other)?;
-    let routes = routes(&services).add_service(health_service).add_service(reflection);
+    let routes = if options.serves_api { routes(&services) } else { operations(&services) };
+    let routes = routes.add_service(health_service).add_service(reflection);
     let stop = tasks.stop_token();
     let server = Server::builder()
         .max_concurrent_streams(STREAMS_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .http2_max_header_list_size(HEADER_BYTES_MAX)
-        .layer(AnswerLayer::new())
+        .layer(AnswerLayer::new(options.serves_api))
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming(listener, options.connections), stop.clone().cancelled_owned());
     tasks.spawn(async move {
         let watch = async {
-            stop.cancelled().await;
-            health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+            follow(&options.readiness, &health, &stop).await;
+            // Whoever watches the health hears of the end instead of holding it up.
+            health.clear_service_status("").await;
             tokio::time::sleep(options.drain).await;
         };
         tokio::select! {
@@ -81,13 +91,36 @@ pub fn serve(services: Services, listener: TcpListener, options: Options, tasks:
     Ok(address)
 }
 
+/// Answers for the node's health until shutdown begins.
+async fn follow(readiness: &Readiness, health: &HealthReporter, stop: &CancellationToken) {
+    let turns = async {
+        loop {
+            let ready = readiness.get();
+            let status = if ready { ServingStatus::Serving } else { ServingStatus::NotServing };
+            health.set_service_status("", status).await;
+            readiness.wait_for(!ready).await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = turns => {}
+    }
+}
+
+macro_rules! limited {
+    ($server:expr) => {
+        $server.max_decoding_message_size(REQUEST_BYTES_MAX).accept_compressed(CompressionEncoding::Gzip)
+    };
+}
+
+/// What a node serves that does not serve the interface.
+fn operations(services: &Services) -> Routes {
+    let services = Arc::new(services.clone());
+    Routes::new(limited!(v1::operations_service_server::OperationsServiceServer::from_arc(services)))
+}
+
 /// Every service of the interface, each with our limits.
 fn routes(services: &Services) -> Routes {
-    macro_rules! limited {
-        ($server:expr) => {
-            $server.max_decoding_message_size(REQUEST_BYTES_MAX).accept_compressed(CompressionEncoding::Gzip)
-        };
-    }
     let shared = |services: &Services| Arc::new(services.clone());
     Routes::new(limited!(v1::publish_service_server::PublishServiceServer::from_arc(shared(services))))
         .add_service(limited!(v1::access_service_server::AccessServiceServer::from_arc(shared(services))))

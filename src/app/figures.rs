@@ -1,7 +1,9 @@
 //! Reads the metrics from their owners.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use super::keeper::Deeds;
 use crate::audience::Index;
 use crate::delivery::{self, ProviderReport, ProviderState};
 use crate::domain::channel::Channel;
@@ -10,9 +12,22 @@ use crate::inbox::Inboxes;
 use crate::telemetry::health::ReadFigures;
 use crate::telemetry::metrics::{ChannelOutcome, Figures, ProviderName};
 
-/// A reader for the metrics page.
-pub(super) fn reader(engine: delivery::Handle, inboxes: Inboxes, index: Arc<Index>) -> ReadFigures {
-    Arc::new(move || {
+/// Who knows the figures.
+pub(super) struct Sources {
+    pub(super) engine: delivery::Handle,
+    pub(super) inboxes: Inboxes,
+    pub(super) index: Arc<Index>,
+    pub(super) deeds: Arc<Deeds>,
+}
+
+impl Sources {
+    /// A reader for the metrics page.
+    pub(super) fn reader(self) -> ReadFigures {
+        Arc::new(move || self.read())
+    }
+
+    fn read(&self) -> Figures {
+        let Sources { engine, inboxes, index, deeds } = self;
         let activity = engine.activity();
         let pairs = Channel::ALL.into_iter().flat_map(|channel| Outcome::ALL.map(|outcome| (channel, outcome)));
         let verdicts = pairs.filter_map(|(channel, outcome)| {
@@ -25,12 +40,15 @@ pub(super) fn reader(engine: delivery::Handle, inboxes: Inboxes, index: Arc<Inde
             fences_dropped_total: activity.fences_dropped(),
             settle_failures_total: activity.settle_failures(),
             providers_held: engine.providers().into_iter().map(held).collect(),
+            leases_lost_total: deeds.lost.load(Ordering::Relaxed),
+            nodes_taken_over_total: deeds.taken_over.load(Ordering::Relaxed),
+            node_epoch: u64::try_from(engine.epoch()).unwrap_or(0),
             calls_open: activity.open(),
             batches_held: activity.held(),
             inbox_streams: inboxes.streams() as u64,
             directory_seq: u64::try_from(index.seq()).unwrap_or(0),
         }
-    })
+    }
 }
 
 fn held(report: ProviderReport) -> (ProviderName, u64) {

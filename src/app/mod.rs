@@ -4,6 +4,7 @@
 mod channels;
 mod credentials;
 mod figures;
+mod keeper;
 mod siblings;
 
 use std::io;
@@ -16,15 +17,16 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use self::credentials::StoredCredentials;
+use self::keeper::{Keeper, Keeping};
 use crate::access::admin::bootstrap;
 use crate::access::{Admin, AdminParts, Policy};
 use crate::api::{self, Services};
 use crate::channel::credential::Credentials;
 use crate::channel::{Registry, wechat};
 use crate::config::Settings;
-use crate::delivery::{self, Deps, Engine};
+use crate::delivery::{self, Deps, Engine, Lease};
 use crate::directory::{Follower, Memory, Registrar, RegistrarParts};
-use crate::domain::node::Roles;
+use crate::domain::node::{self, Roles};
 use crate::domain::refusal::Refusal;
 use crate::inbox::{InboxParts, Inboxes};
 use crate::publish::{Parts, Publisher};
@@ -36,11 +38,8 @@ use crate::store::sqlite::Sqlite;
 use crate::store::{NodeDraft, Store};
 use crate::telemetry::health::{self, Readiness};
 
-/// How long of the drain is kept for what comes after the servers: open calls and their settlement.
-const ENGINE_SHARE: Duration = Duration::from_secs(10);
-
-/// How long a node may own work without renewing its lease.
-const LEASE: Duration = Duration::from_secs(30);
+/// How long of a stop is kept for saying that the node leaves.
+const LEAVING: Duration = Duration::from_secs(1);
 
 /// Why a node cannot start, as a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -83,36 +82,104 @@ pub struct App {
     first_token: Option<SecretString>,
     readiness: Readiness,
     engine: delivery::Handle,
+    keeping: Keeping,
     tasks: Tasks,
+    stop: Stop,
+}
+
+/// A node with an open store that does not serve yet.
+pub struct Opened {
+    settings: Settings,
+    store: Store,
+    memory: Memory,
+    clock: SharedClock,
+    grpc: TcpListener,
+    http: TcpListener,
+    first_token: Option<SecretString>,
+}
+
+impl Opened {
+    /// The administrator's token, at the first start on an empty store only. Whoever takes it here can keep it
+    /// safe before anybody can call the node.
+    pub fn take_first_token(&mut self) -> Option<SecretString> {
+        self.first_token.take()
+    }
+
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// What the operator must change.
+    pub async fn start(self) -> Result<App, Error> {
+        let Opened { settings, store, memory, clock, grpc, http, first_token } = self;
+        let (tasks, readiness) = (Tasks::new(), Readiness::default());
+        let registry = registry(&settings, &store, &memory, &clock)?;
+        let roles: Roles = settings.node.roles.iter().copied().collect();
+        let keeper = Keeper::join(&store, draft(&settings, roles, &grpc)?, clock.clone()).await?;
+        let ids = Arc::new(IdSource::new(clock.clone(), node::number(keeper.lease().epoch)));
+        let base = Base { settings, store, memory, ids, clock, tasks, registry };
+        let engine = engine(&base, keeper.lease(), roles.deliver);
+        let keeping = keeper.start(engine.clone(), base.ids.clone(), &base.tasks);
+        let services = services(&base, &engine).await?;
+        let Base { settings, tasks, .. } = base;
+
+        let stop = Stop::of(&settings);
+        let figures = figures::Sources {
+            engine: engine.clone(),
+            inboxes: services.inboxes.clone(),
+            index: services.index.clone(),
+            deeds: keeping.deeds().clone(),
+        };
+        let options = api::server::Options {
+            connections: settings.grpc.connections,
+            drain: stop.drain,
+            serves_api: roles.api,
+            readiness: readiness.clone(),
+        };
+        let http = health::serve(http, readiness.clone(), figures.reader(), &tasks)?;
+        let grpc = api::server::serve(services, grpc, options, &tasks)?;
+        readiness.set(true);
+        Ok(App { grpc, http, first_token, readiness, engine, keeping, tasks, stop })
+    }
+}
+
+/// How a stop divides its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stop {
+    /// The node still serves, and says that it is not ready.
+    grace: Duration,
+    /// Nothing new begins; open calls and streams end, and what is decided is committed.
     drain: Duration,
 }
 
+impl Stop {
+    fn of(settings: &Settings) -> Stop {
+        let after = settings.node.drain.saturating_sub(settings.node.grace);
+        Stop { grace: settings.node.grace, drain: after.saturating_sub(LEAVING.min(after / 4)) }
+    }
+}
+
 impl App {
+    /// Opens the store and, if it is empty, makes the first administrator's token.
+    ///
+    /// # Errors
+    /// What the operator must change.
+    pub async fn open(settings: Settings) -> Result<Opened, Error> {
+        // Listeners first: a second start by mistake fails before it touches anything.
+        let grpc = listen(settings.grpc.listen).await?;
+        let http = listen(settings.http.listen).await?;
+        let clock = SystemClock::shared();
+        let store = Sqlite::open(&settings.store.directory)?.store();
+        let memory = Memory::load(&store).await?;
+        let first_token = bootstrap(&store, &memory.keyring, &memory.seal, &*clock).await?;
+        Ok(Opened { settings, store, memory, clock, grpc, http, first_token })
+    }
+
     /// Opens the store and starts everything. Ports of 0 take free ones; see [`App::grpc`] and [`App::http`].
     ///
     /// # Errors
     /// What the operator must change.
     pub async fn start(settings: Settings) -> Result<App, Error> {
-        // Listeners first: a second start by mistake fails before it touches anything.
-        let grpc = listen(settings.grpc.listen).await?;
-        let http = listen(settings.http.listen).await?;
-        let (clock, tasks, readiness) = (SystemClock::shared(), Tasks::new(), Readiness::default());
-        let store = Sqlite::open(&settings.store.directory)?.store();
-        let ids = Arc::new(IdSource::new(clock.clone(), settings.node.id));
-        let memory = Memory::load(&store).await?;
-        let first_token = bootstrap(&store, &memory.keyring, &memory.seal, &ids, &*clock).await?;
-        let registry = registry(&settings, &store, &memory, &clock)?;
-        let base = Base { settings, store, memory, ids, clock, tasks, registry };
-        let engine = engine(&base).await?;
-        let services = services(&base, &engine).await?;
-        let Base { settings, tasks, .. } = base;
-
-        let figures = figures::reader(engine.clone(), services.inboxes.clone(), services.index.clone());
-        let options = api::server::Options { connections: settings.grpc.connections, drain: settings.node.drain };
-        let http = health::serve(http, readiness.clone(), figures, &tasks)?;
-        let grpc = api::server::serve(services, grpc, options, &tasks)?;
-        readiness.set(true);
-        Ok(App { grpc, http, first_token, readiness, engine, tasks, drain: settings.node.drain })
+        App::open(settings).await?.start().await
     }
 
     /// Where gRPC is served.
@@ -132,12 +199,21 @@ impl App {
         self.first_token.take()
     }
 
-    /// Turns unready, lets open calls and streams end, commits what is decided and gives the rest back. Returns
-    /// whether all that was done within the drain time.
+    /// Turns unready and serves on for a moment, so that balancers turn away; then lets open calls and streams
+    /// end, commits what is decided, gives the rest back and leaves. Returns whether all that was done within
+    /// the drain time.
     pub async fn stop(self) -> bool {
         self.readiness.set(false);
-        let settled = self.engine.stop(self.drain.min(ENGINE_SHARE)).await;
-        self.tasks.stop(self.drain).await && settled
+        tokio::time::sleep(self.stop.grace).await;
+        let engine = async {
+            let settled = self.engine.stop(self.stop.drain).await;
+            // Until here the lease was renewed, so that the last settlements counted.
+            self.keeping.end();
+            settled
+        };
+        let (settled, ended) = tokio::join!(engine, self.tasks.stop(self.stop.drain));
+        self.keeping.leave().await;
+        settled && ended
     }
 }
 
@@ -154,6 +230,15 @@ struct Base {
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
     TcpListener::bind(address).await.map_err(|fault| Error::Listen { address, fault })
+}
+
+/// How the node enters itself; without a name it is called by its address.
+fn draft(settings: &Settings, roles: Roles, grpc: &TcpListener) -> Result<NodeDraft, Error> {
+    let name = match settings.node.name.as_str() {
+        "" => grpc.local_addr()?.to_string(),
+        name => name.to_owned(),
+    };
+    Ok(NodeDraft { name, roles })
 }
 
 /// The providers, with their tokens in the store.
@@ -173,13 +258,11 @@ fn registry(settings: &Settings, store: &Store, memory: &Memory, clock: &SharedC
     channels::registry(settings, clock, &keep).map_err(Error::Provider)
 }
 
-async fn engine(base: &Base) -> Result<delivery::Handle, Error> {
+fn engine(base: &Base, lease: Lease, delivers: bool) -> delivery::Handle {
     let store = base.store.deliveries.clone();
-    let draft = NodeDraft { name: String::new(), roles: Roles::all() };
-    let epoch = base.store.nodes.join(draft, LEASE).await?;
     let limits = Arc::new(channels::limits(&base.registry, &base.clock));
     let (registry, clock, tasks) = (base.registry.clone(), base.clock.clone(), base.tasks.clone());
-    Ok(Engine::start(Deps { store, registry, limits, clock, tasks, epoch }))
+    Engine::start(Deps { store, registry, limits, clock, tasks, lease, delivers })
 }
 
 async fn services(base: &Base, engine: &delivery::Handle) -> Result<Services, Error> {

@@ -42,14 +42,16 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
     logging::start(&settings.log.level, settings.log.json).map_err(failed)?;
     let directory = settings.store.directory.clone();
     warn_without_providers(&settings);
-    let mut app = App::start(settings).await.map_err(failed)?;
+    let mut opened = App::open(settings).await.map_err(failed)?;
+    // Who sees the node serve finds the token where it belongs.
+    if let Some(token) = opened.take_first_token() {
+        announce(&directory, &token).map_err(failed)?;
+    }
+    let app = opened.start().await.map_err(failed)?;
     println!("Campanile {} is ready", env!("CARGO_PKG_VERSION"));
     println!("  gRPC     {}  (reflection and health on)", app.grpc());
     println!("  HTTP     http://{}/readyz  /healthz  /metrics", app.http());
     println!("  data     {}", directory.display());
-    if let Some(token) = app.take_first_token() {
-        announce(&directory, &token).map_err(failed)?;
-    }
     stop_signal().await.map_err(failed)?;
     println!("stopping: open calls end, the rest waits in the store");
     if app.stop().await { Ok(()) } else { Err(Failure::refused("some calls did not end in time; nothing is lost")) }
@@ -67,7 +69,6 @@ fn warn_without_providers(settings: &Settings) {
 
 /// The first token is shown once: to a person at a terminal, otherwise in a file that only the owner can read.
 fn announce(directory: &Path, token: &SecretString) -> io::Result<()> {
-    println!();
     if io::stdout().is_terminal() {
         println!("The administrator's token, shown this once; keep it:");
         println!("  export CAMPANILE_TOKEN={}", token.expose_secret());

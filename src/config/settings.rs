@@ -13,7 +13,7 @@ use super::Error;
 use crate::audience::nearest::nearest;
 use crate::channel::{email, wechat};
 use crate::domain::line;
-use crate::runtime::ids::NODE_MAX;
+use crate::domain::node::Role;
 
 /// Everything an operator can say.
 #[derive(Clone, Debug)]
@@ -50,11 +50,16 @@ pub struct Sabotage {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Node {
-    /// Its number among living nodes, 0 to 1023.
-    pub id: u16,
-    /// How long a stop waits for open calls and streams.
+    /// What operators call it; empty: the address of its gRPC server.
+    pub name: String,
+    /// What it does; at least one.
+    pub roles: Vec<Role>,
+    /// The longest that a stop takes.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub drain: Duration,
+    /// How much of that a node goes on serving after it turned unready.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub grace: Duration,
 }
 
 /// Where the truth is kept.
@@ -115,6 +120,9 @@ pub struct Channels {
     pub wechat: BTreeMap<String, wechat::Settings>,
 }
 
+/// The longest name of a node, in bytes.
+const NODE_NAME_MAX: usize = 200;
+
 const SECTIONS: &[&str] = &[
     "node",
     "store",
@@ -149,8 +157,14 @@ pub(super) fn read(mut tree: Table) -> Result<Settings, Error> {
 
 fn check(settings: &Settings) -> Result<(), Error> {
     let wrong = |text: String| Err(Error::Value(text));
-    if settings.node.id > NODE_MAX {
-        return wrong(format!("[node] id is {}; it must be 0 to {NODE_MAX}", settings.node.id));
+    if settings.node.roles.is_empty() {
+        return wrong("[node] roles is empty; a node serves \"api\", does \"deliver\", or both".to_owned());
+    }
+    if settings.node.name.contains(char::is_control) || settings.node.name.len() > NODE_NAME_MAX {
+        return wrong(format!("[node] name must be one line of at most {NODE_NAME_MAX} bytes"));
+    }
+    if settings.node.grace >= settings.node.drain {
+        return wrong("[node] grace is a part of drain and must be shorter".to_owned());
     }
     if settings.grpc.connections == 0 {
         return wrong("[grpc] connections must be at least 1".to_owned());
@@ -256,7 +270,9 @@ mod tests {
     fn a_value_that_cannot_be_refuses() {
         for text in [
             "[node]\ndrain = 30",
-            "[node]\nid = 1024",
+            "[node]\nroles = []",
+            "[node]\nroles = [\"brew\"]",
+            "[node]\ngrace = \"30s\"",
             "[grpc]\nlisten = \"everywhere\"",
             "[campus]\ntime_zone = \"Mars/Base\"",
             "[channel.email.\"A B\"]\nhost = \"h\"\nfrom = \"a@b.cn\"",

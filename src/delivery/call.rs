@@ -1,7 +1,10 @@
 //! One call: the last checks, the hand-over within its time, the judgement of the answer.
 
+use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -21,6 +24,9 @@ use crate::domain::verdict::Verdict;
 use crate::runtime::clock::SharedClock;
 use crate::store::Deliveries;
 
+/// How often an open call looks at the lease when nothing else happens to it.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// Everything one call needs.
 pub(super) struct Job {
     pub shared: Arc<Shared>,
@@ -35,6 +41,7 @@ pub(super) struct Job {
     pub timeout: Duration,
     pub grace: Duration,
     pub held_for: Duration,
+    pub margin: Duration,
     pub recipients: Vec<Recipient>,
 }
 
@@ -73,7 +80,7 @@ impl Job {
         }
         let left = expire_at.since(now).max(Duration::from_millis(100));
         let timeout = self.timeout.min(left);
-        if !self.shared.lease_lasts(self.clock.monotonic() + timeout) {
+        if !self.shared.lease().lets_begin(self.fence.epoch, self.clock.monotonic(), self.margin) {
             return Answer::Lost;
         }
         self.shared.activity.called();
@@ -118,10 +125,32 @@ impl Job {
             deadline,
         };
         let sending = AssertUnwindSafe(async { self.channel.send(call).await }).catch_unwind();
-        match tokio::time::timeout(deadline + self.grace, sending).await {
-            Ok(Ok(report)) => report,
-            Ok(Err(_panic)) => Report::all(n, &Verdict::Unknown { detail: "the channel failed".into() }),
+        match tokio::time::timeout(deadline + self.grace, self.while_ours(sending)).await {
+            Ok(Some(Ok(report))) => report,
+            Ok(Some(Err(_panic))) => Report::all(n, &Verdict::Unknown { detail: "the channel failed".into() }),
+            Ok(None) => Report::all(n, &Verdict::Unknown { detail: "the node's lease ended".into() }),
             Err(_late) => Report::all(n, &Verdict::Unknown { detail: "no answer in time".into() }),
         }
+    }
+
+    /// Runs a hand-over as long as the lease lasts; `None` if it ended first. The clock is read before every
+    /// step, not only when a timer says so: a process that was stopped for a minute goes on with whatever is
+    /// ready, and that must not be the next bytes to a provider.
+    async fn while_ours<T>(&self, sending: impl Future<Output = T>) -> Option<T> {
+        let mut sending = pin!(sending);
+        let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
+        poll_fn(|context| {
+            let left = self.shared.lease().left(self.fence.epoch, self.clock.monotonic());
+            if left == Some(Duration::ZERO) {
+                return Poll::Ready(None);
+            }
+            if alarm.as_mut().poll(context).is_ready() {
+                // The lease may also be lost before its time.
+                alarm.set(tokio::time::sleep(left.map_or(LOOK_EVERY, |left| left.min(LOOK_EVERY))));
+                let _ = alarm.as_mut().poll(context);
+            }
+            sending.as_mut().poll(context).map(Some)
+        })
+        .await
     }
 }

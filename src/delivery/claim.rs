@@ -22,7 +22,7 @@ impl Engine {
 
     /// Claims for the lanes of a provider that have room and may find something.
     pub(super) fn claim_next(&mut self, at: usize) {
-        if self.stop_at.is_some() {
+        if self.stop_at.is_some() || !self.shared.delivers || !self.may_begin(self.deps.clock.monotonic()) {
             return;
         }
         let expired_only = self.is_held(at);
@@ -45,7 +45,7 @@ impl Engine {
                 lane,
                 now: self.deps.clock.now(),
                 max,
-                epoch: self.deps.epoch,
+                epoch: self.shared.lease().epoch,
                 expired_only,
             };
             let (store, events) = (Arc::clone(&self.deps.store), self.events.clone());

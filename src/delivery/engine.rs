@@ -11,6 +11,7 @@ use tracing::{debug, warn};
 use super::call::Answer;
 use super::handle::{Handle, Inbox, Shared};
 use super::lanes::place;
+use super::lease::Lease;
 use super::material::MaterialCache;
 use super::prepare::Prepared;
 use super::progress::{Stage, Work};
@@ -62,7 +63,7 @@ pub(super) struct Engine {
 
 impl Engine {
     pub(super) fn start(deps: Deps, settings: Settings) -> Handle {
-        let shared = Arc::new(Shared::new(deps.epoch, &deps.registry, deps.clock.clone()));
+        let shared = Arc::new(Shared::new(deps.lease, deps.delivers, &deps.registry, deps.clock.clone()));
         let providers: Vec<Provider> = deps
             .registry
             .iter()
@@ -149,13 +150,18 @@ impl Engine {
     }
 
     fn empty_inbox(&mut self) {
-        let Inbox { taken, refused, cancels, wake, stop } = std::mem::take(&mut *self.shared.inbox.lock());
+        let Inbox { taken, refused, cancels, wake, lease, stop } = std::mem::take(&mut *self.shared.inbox.lock());
+        if let Some(lease) = lease {
+            self.renew(lease);
+        }
+        let epoch = self.shared.lease().epoch;
         for (provider, claimed, material) in taken {
             self.next_key += 1;
             let (key, lane, publisher) = (self.next_key, claimed.lane, claimed.principal);
+            let stale = claimed.fence.epoch != epoch;
             self.works.insert(key, Work::new(claimed, provider, material));
             self.providers[provider].waiting.push(lane, publisher, key);
-            if self.stop_at.is_some() {
+            if stale || self.stop_at.is_some() {
                 self.wind_down(key);
             }
         }
@@ -169,6 +175,26 @@ impl Engine {
         if let Some(deadline) = stop {
             self.begin_stop(deadline);
         }
+    }
+
+    /// Takes over a lease. What was claimed under another epoch belongs to somebody else by now: nothing more
+    /// of it starts, and what is decided of it is offered to the store, which knows.
+    fn renew(&mut self, lease: Lease) {
+        if lease.epoch != self.shared.lease().epoch {
+            warn!(batches = self.works.len(), epoch = lease.epoch, "the lease was lost; everything held is dropped");
+            let keys: Vec<u64> = self.works.keys().copied().collect();
+            for key in keys {
+                self.give_back(key);
+            }
+            self.claim_more();
+        }
+        self.shared.put_lease(lease);
+    }
+
+    /// Whether calls may begin as far as the lease goes.
+    pub(super) fn may_begin(&self, now: Duration) -> bool {
+        let lease = self.shared.lease();
+        lease.lets_begin(lease.epoch, now, self.settings.lease_margin)
     }
 
     fn on_event(&mut self, event: Event) {

@@ -88,7 +88,7 @@ impl Engine {
             work.put_back(members);
             work.failures += 1;
             self.providers[at].prepared[place(work.claimed.lane)] -= work.n;
-            if self.stop_at.is_some() || work_is_held {
+            if self.stop_at.is_some() || work_is_held || work.giving_back {
                 self.give_back(key);
             } else {
                 self.delayed.insert((now + backoff(work.failures), key));
@@ -110,7 +110,8 @@ impl Engine {
         work.prepared(recipients);
         let callable = work.rest_len() > 0;
         self.decided(key, tally);
-        if self.stop_at.is_some() || self.is_held(at) {
+        let giving_back = self.works.get(&key).is_some_and(|work| work.giving_back);
+        if self.stop_at.is_some() || self.is_held(at) || giving_back {
             self.wind_down(key);
             return;
         }
@@ -124,7 +125,8 @@ impl Engine {
 
     /// Begins every call of a provider that may begin now.
     pub(super) fn dispatch(&mut self, at: usize, now: Duration) {
-        if self.stop_at.is_some() || self.is_held(at) || self.providers[at].resumes_at() > now {
+        let paused = self.is_held(at) || self.providers[at].resumes_at() > now;
+        if self.stop_at.is_some() || paused || !self.may_begin(now) {
             return;
         }
         while let Some(lane) = self.providers[at].ready.turn(self.slots.open(at)) {
@@ -187,6 +189,7 @@ impl Engine {
             timeout: self.settings.call_timeout,
             grace: self.settings.call_grace,
             held_for: self.settings.probe_every,
+            margin: self.settings.lease_margin,
             recipients,
         };
         let events = self.events.clone();

@@ -1,16 +1,17 @@
 //! What the rest of the service holds of the engine.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::activity::Activity;
 use super::cancel::Tombstones;
 use super::lanes::place;
+use super::lease::Lease;
 use super::material::Material;
 use super::view::{ProviderReport, View};
 use crate::channel::{Capacity, Registry};
@@ -31,18 +32,18 @@ impl Handle {
         Handle { shared }
     }
 
-    /// The epoch under which this engine claims.
+    /// The epoch under which this node claims.
     #[must_use]
     pub fn epoch(&self) -> i64 {
-        self.shared.epoch
+        self.shared.lease().epoch
     }
 
-    /// How many fresh batches the engine would take now for a provider and lane; 0 for an unknown provider
-    /// and while the engine stops. Nothing is reserved: what comes beyond twice the room is given back to
+    /// How many fresh batches the engine would take now for a provider and lane; 0 for an unknown provider,
+    /// while the engine stops and where it does not deliver. Nothing is reserved: what comes beyond twice the room is given back to
     /// the store.
     #[must_use]
     pub fn room(&self, provider: &str, lane: Lane) -> usize {
-        if self.shared.stopping.load(Ordering::Relaxed) {
+        if !self.shared.takes() {
             return 0;
         }
         let view = self.shared.view(provider).filter(|(_, view)| !view.is_held());
@@ -80,11 +81,11 @@ impl Handle {
         self.shared.view(provider).map(|(_, view)| view.capacity)
     }
 
-    /// When this node's lease ends, by the monotonic clock: no call begins that could still be open then.
-    /// `None`: never, as on a store with one node.
-    pub fn set_lease(&self, until: Option<Duration>) {
-        let millis = until.map_or(u64::MAX, |until| u64::try_from(until.as_millis()).unwrap_or(u64::MAX));
-        self.shared.lease_until_ms.store(millis, Ordering::Relaxed);
+    /// The lease was renewed, or the node has joined anew. No call begins that may outlive the lease, and what
+    /// is open when it ends is cut off. With another epoch everything held is dropped: it is somebody else's.
+    pub fn set_lease(&self, lease: Lease) {
+        self.shared.inbox.lock().lease = Some(lease);
+        self.shared.signal.notify_one();
     }
 
     /// Stops gracefully: begins no call, waits for the open ones, commits what is decided and gives the rest
@@ -113,9 +114,10 @@ impl Handle {
 
 /// What the engine shares with its handles and its calls.
 pub(super) struct Shared {
-    pub epoch: i64,
     pub clock: SharedClock,
     pub views: Vec<View>,
+    /// Whether this node delivers at all.
+    pub delivers: bool,
     pub tombstones: Tombstones,
     pub activity: Activity,
     pub inbox: Mutex<Inbox>,
@@ -123,7 +125,7 @@ pub(super) struct Shared {
     pub stopping: AtomicBool,
     pub ended: CancellationToken,
     pub ended_clean: AtomicBool,
-    lease_until_ms: AtomicU64,
+    lease: RwLock<Lease>,
 }
 
 /// What came in since the engine looked last. Bounded by the windows.
@@ -135,14 +137,15 @@ pub(super) struct Inbox {
     pub refused: Vec<Fence>,
     pub cancels: Vec<MessageId>,
     pub wake: bool,
+    pub lease: Option<Lease>,
     pub stop: Option<Duration>,
 }
 
 impl Shared {
-    pub(super) fn new(epoch: i64, registry: &Registry, clock: SharedClock) -> Shared {
+    pub(super) fn new(lease: Lease, delivers: bool, registry: &Registry, clock: SharedClock) -> Shared {
         Shared {
-            epoch,
             views: registry.iter().map(|(id, channel)| View::new(id.clone(), &**channel)).collect(),
+            delivers,
             clock,
             tombstones: Tombstones::default(),
             activity: Activity::default(),
@@ -151,13 +154,23 @@ impl Shared {
             stopping: AtomicBool::new(false),
             ended: CancellationToken::new(),
             ended_clean: AtomicBool::new(false),
-            lease_until_ms: AtomicU64::new(u64::MAX),
+            lease: RwLock::new(lease),
         }
     }
 
-    /// Whether the lease lasts until a moment of the monotonic clock.
-    pub(super) fn lease_lasts(&self, until: Duration) -> bool {
-        until.as_millis() < u128::from(self.lease_until_ms.load(Ordering::Relaxed))
+    /// The lease as this node knows it.
+    pub(super) fn lease(&self) -> Lease {
+        *self.lease.read()
+    }
+
+    /// From now on this is the lease. Only the engine says so, after it has dropped what is not its own.
+    pub(super) fn put_lease(&self, lease: Lease) {
+        *self.lease.write() = lease;
+    }
+
+    /// Whether batches are taken in.
+    fn takes(&self) -> bool {
+        self.delivers && !self.stopping.load(Ordering::Relaxed)
     }
 
     /// Takes batches in that somebody else claimed; what a held provider would have to take goes back.
@@ -175,11 +188,11 @@ impl Shared {
         if claimed.is_empty() || self.ended.is_cancelled() {
             return;
         }
-        let stopping = self.stopping.load(Ordering::Relaxed);
+        let takes = self.takes();
         let mut inbox = self.inbox.lock();
         for batch in claimed {
             match self.view(&batch.provider) {
-                Some((place_of, view)) if !stopping && view.windows[place(batch.lane)].enter(batch.members.len()) => {
+                Some((place_of, view)) if takes && view.windows[place(batch.lane)].enter(batch.members.len()) => {
                     inbox.taken.push((place_of, batch, material.clone()));
                 }
                 _ => inbox.refused.push(batch.fence),

@@ -25,6 +25,7 @@ mod flow;
 mod handle;
 mod hold;
 mod lanes;
+mod lease;
 mod material;
 mod prepare;
 mod progress;
@@ -41,6 +42,7 @@ use std::time::Duration;
 
 pub use activity::Activity;
 pub use handle::Handle;
+pub use lease::Lease;
 pub use view::{ProviderReport, ProviderState};
 pub use vitals::Trouble;
 
@@ -54,7 +56,7 @@ use crate::store::Deliveries;
 pub struct Engine;
 
 impl Engine {
-    /// Starts delivering. The epoch comes from [`crate::store::Nodes::join`], which the caller has awaited.
+    /// Starts delivering. The lease comes from [`crate::store::Nodes::join`], which the caller has awaited.
     #[must_use]
     pub fn start(deps: Deps) -> Handle {
         engine::Engine::start(deps, Settings::default())
@@ -80,8 +82,10 @@ pub struct Deps {
     pub clock: SharedClock,
     /// Where its tasks run.
     pub tasks: Tasks,
-    /// Under which it claims.
-    pub epoch: i64,
+    /// Under which it claims; see [`Handle::set_lease`].
+    pub lease: Lease,
+    /// Whether this node delivers at all. If not it claims nothing and gives back what it is handed.
+    pub delivers: bool,
 }
 
 /// The engine's numbers.
@@ -105,6 +109,8 @@ pub struct Settings {
     pub call_timeout: Duration,
     /// A channel that overstays its deadline by this is left.
     pub call_grace: Duration,
+    /// A call begins only if the lease lasts so much longer; one that takes longer needs it renewed.
+    pub lease_margin: Duration,
     /// How long a graceful stop may take when shutdown came without one.
     pub stop_deadline: Duration,
     /// How often a provider whose settings are wrong is asked whether it believes us by now.
@@ -127,6 +133,7 @@ impl Default for Settings {
             poll_every: Duration::from_secs(1),
             call_timeout: Duration::from_secs(30),
             call_grace: Duration::from_secs(1),
+            lease_margin: Duration::from_secs(10),
             stop_deadline: Duration::from_secs(10),
             probe_every: Duration::from_secs(60),
             sweep_every: Duration::from_secs(20),

@@ -115,6 +115,7 @@ reasons! {
     CursorTooOld = "CURSOR_TOO_OLD", OutOfRange, "The cursor points before what is kept.";
     Starting = "STARTING", Unavailable, "The node is starting.";
     Draining = "DRAINING", Unavailable, "The node is going away.";
+    NotServedHere = "NOT_SERVED_HERE", Unavailable, "The node serves health and operations only.";
     StoreUnavailable = "STORE_UNAVAILABLE", Unavailable, "The store does not answer.";
     NotYetAvailable = "NOT_YET_AVAILABLE", Unimplemented, "This part of the interface is not built yet.";
     Internal = "INTERNAL", Internal, "A fault of the service.";

@@ -1,6 +1,6 @@
 //! Makes ids: unique in the cluster, ascending on a node, near the time they were made.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
 
 use super::clock::SharedClock;
 use crate::domain::id::{EPOCH_MS, MessageId, SEQUENCE_BITS};
@@ -11,7 +11,7 @@ pub const NODE_MAX: u16 = 1_023;
 /// A node's source of ids. When the counter of a millisecond is used up it borrows from the next one.
 pub struct IdSource {
     clock: SharedClock,
-    node: i64,
+    node: AtomicU16,
     last_message: AtomicI64,
     last_other: AtomicI64,
 }
@@ -20,8 +20,17 @@ impl IdSource {
     /// A source for the node with a number up to [`NODE_MAX`], unique among living nodes.
     #[must_use]
     pub fn new(clock: SharedClock, node: u16) -> IdSource {
-        let node = i64::from(node.min(NODE_MAX));
+        let node = AtomicU16::new(node.min(NODE_MAX));
         IdSource { clock, node, last_message: AtomicI64::new(0), last_other: AtomicI64::new(0) }
+    }
+
+    /// From now on ids carry another node number.
+    pub fn set_node(&self, node: u16) {
+        self.node.store(node.min(NODE_MAX), Ordering::Relaxed);
+        for last in [&self.last_message, &self.last_other] {
+            // The next millisecond: ids ascend also if the new number is smaller.
+            let _ = last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |seen| Some(((seen >> 12) + 1) << 12));
+        }
     }
 
     /// A new message id; its last four bits are zero, for the legs.
@@ -41,7 +50,10 @@ impl IdSource {
         loop {
             let next = (seen + step).max(floor);
             match last.compare_exchange_weak(seen, next, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return ((next >> 12) << SEQUENCE_BITS) | (self.node << 12) | (next & 0xfff),
+                Ok(_) => {
+                    let node = i64::from(self.node.load(Ordering::Relaxed));
+                    return ((next >> 12) << SEQUENCE_BITS) | (node << 12) | (next & 0xfff);
+                }
                 Err(other) => seen = other,
             }
         }
@@ -64,5 +76,15 @@ mod tests {
         assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
         assert!(ids.iter().all(|id| id.0 & 0xf == 0 && (id.0 >> 12) & 0x3ff == 7));
         assert_eq!(ids[0].made_at(), now);
+    }
+
+    #[test]
+    fn ids_ascend_over_a_change_of_the_node_number() {
+        let source = IdSource::new(Arc::new(ManualClock::at(At(1_790_000_000_000))), 7);
+        let before = (source.message(), source.next());
+        source.set_node(3);
+        let after = (source.message(), source.next());
+        assert!(after.0 > before.0 && after.1 > before.1);
+        assert_eq!((after.0.0 >> 12) & 0x3ff, 3);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::State;
@@ -10,6 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use super::metrics::{self, Figures};
 use crate::runtime::tasks::Tasks;
@@ -19,18 +19,24 @@ pub type ReadFigures = Arc<dyn Fn() -> Figures + Send + Sync>;
 
 /// Whether the node takes work: false while it starts and while it goes away.
 #[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<AtomicBool>);
+pub struct Readiness(Arc<watch::Sender<bool>>);
 
 impl Readiness {
     /// From now on the node is ready, or not.
     pub fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Relaxed);
+        self.0.send_replace(ready);
     }
 
     /// Whether it is.
     #[must_use]
     pub fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        *self.0.borrow()
+    }
+
+    /// Waits until it is, or is not.
+    pub async fn wait_for(&self, ready: bool) {
+        // It cannot be closed: this is a sender.
+        let _ = self.0.subscribe().wait_for(|now| *now == ready).await;
     }
 }
 

@@ -39,6 +39,12 @@ pub struct Figures {
     pub settle_failures_total: u64,
     /// Every provider: 1 while it is held because its settings are wrong, otherwise 0.
     pub providers_held: Vec<(ProviderName, u64)>,
+    /// How often this node was taken for dead and joined anew.
+    pub leases_lost_total: u64,
+    /// Dead nodes whose batches this one gave back.
+    pub nodes_taken_over_total: u64,
+    /// The epoch under which this node claims.
+    pub node_epoch: u64,
     /// Calls that wait for their answer.
     pub calls_open: u64,
     /// Batches that this node holds.
@@ -61,6 +67,8 @@ pub fn text(figures: &Figures) -> String {
     counter(&mut registry, "calls", "Calls to providers", figures.calls_total);
     counter(&mut registry, "fences_dropped", "Settlements whose claim was lost", figures.fences_dropped_total);
     counter(&mut registry, "settle_failures", "Settle commits that failed", figures.settle_failures_total);
+    counter(&mut registry, "leases_lost", "Times that this node was taken for dead", figures.leases_lost_total);
+    counter(&mut registry, "nodes_taken_over", "Dead nodes whose work was given back", figures.nodes_taken_over_total);
     let verdicts = Family::<ChannelOutcome, Counter>::default();
     for (labels, value) in &figures.verdicts_total {
         verdicts.get_or_create(labels).inc_by(*value);
@@ -76,6 +84,7 @@ pub fn text(figures: &Figures) -> String {
         gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         registry.register(name, help, gauge);
     };
+    gauge(&mut registry, "node_epoch", "The epoch under which this node claims", figures.node_epoch);
     gauge(&mut registry, "calls_open", "Calls that wait for their answer", figures.calls_open);
     gauge(&mut registry, "batches_held", "Batches that this node holds", figures.batches_held);
     gauge(&mut registry, "inbox_streams", "Live inbox streams", figures.inbox_streams);

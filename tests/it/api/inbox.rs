@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use tonic::{Code, Streaming};
 
 use crate::support::app::{TestApp, letter, notice};
-use crate::support::refusal::refused;
+use crate::support::refusal::{reason, refused};
 
 /// The next thing that happened, signs of life left out.
 async fn next(stream: &mut Streaming<v1::SubscribeResponse>) -> Change {
@@ -90,6 +90,7 @@ async fn open_streams_are_told_to_come_back_when_the_node_goes_away() {
     let stopping = tokio::spawn(app.stop());
     let Change::Reconnect(why) = next(&mut stream).await else { panic!("the stream was cut off") };
     assert_eq!(why.reason(), v1::ReconnectReason::Draining);
-    assert!(timeout(Duration::from_secs(20), stream.next()).await.unwrap().is_none());
+    let end = timeout(Duration::from_secs(20), stream.next()).await.unwrap().unwrap().unwrap_err();
+    assert_eq!((end.code(), reason(&end)), (Code::Unavailable, "DRAINING".to_owned()));
     stopping.await.unwrap();
 }

@@ -6,5 +6,6 @@ mod directory;
 mod errors;
 mod health_reflection;
 mod inbox;
+mod node;
 mod publish;
 mod refusals;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use campanile::channel::{Capacity, Registry};
 use campanile::coordination::local::LocalLimits;
-use campanile::delivery::{Deps, Engine, Handle, Settings};
+use campanile::delivery::{Deps, Engine, Handle, Lease, Settings};
 use campanile::domain::channel::Channel;
 use campanile::domain::class::{Class, Lane};
 use campanile::domain::id::MessageId;
@@ -35,6 +35,10 @@ async fn scene(providers: &[(Capacity, Chances)]) -> Scene {
 
 /// The same with other numbers than the usual ones.
 pub async fn scene_with(providers: &[(Capacity, Chances)], settings: Settings) -> Scene {
+    scene_of(providers, settings, true).await
+}
+
+async fn scene_of(providers: &[(Capacity, Chances)], settings: Settings, delivers: bool) -> Scene {
     let clock = SystemClock::shared();
     let (model, log) = (Model::new(1, 0), Log::new());
     let mut registry = Registry::default();
@@ -50,7 +54,8 @@ pub async fn scene_with(providers: &[(Capacity, Chances)], settings: Settings) -
         limits: Arc::new(LocalLimits::new(&clock, [])),
         clock: clock.clone(),
         tasks: Tasks::new(),
-        epoch,
+        lease: Lease::endless(epoch),
+        delivers,
     };
     Scene { model, log, handle: Engine::start_with(deps, settings), clock, scripts }
 }
@@ -206,4 +211,60 @@ async fn a_graceful_stop_finishes_open_calls_and_gives_back_the_rest() {
     assert_eq!(scene.outcomes(message, Outcome::Sent).len(), scene.handed(message).len() as u64);
     assert_eq!((scene.model.held_batches(), scene.handle.room("p0", Lane::Bulk)), (0, 0));
     scene.assert_no_rule_broken();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_begins_after_the_lease_until_it_is_renewed() {
+    let scene = scene(&[(takes(10, 5), slow(1))]).await;
+    let epoch = scene.handle.epoch();
+    let over = scene.clock.monotonic();
+    scene.handle.set_lease(Lease { epoch, until: Some(over) });
+    let message = scene.publish("p0", Class::Notice, 2_000, 2);
+    eventually("the batches are held", || scene.handle.activity().held() == 2).await;
+    for _ in 0..50 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        assert!(scene.handed(message).is_empty());
+    }
+    scene.handle.set_lease(Lease { epoch, until: Some(scene.clock.monotonic() + Duration::from_secs(60)) });
+    eventually("everything is delivered", || scene.outcomes(message, Outcome::Sent).len() == 2_000).await;
+    assert_eq!(scene.handed(message).len(), 2_000, "what was held is still its own");
+    scene.assert_no_rule_broken();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_is_open_when_the_lease_ends_is_cut_off() {
+    let hangs = Chances { hang: 1_000, ..Chances::default() };
+    let scene = scene(&[(takes(1, 5), hangs)]).await;
+    scene.publish("p0", Class::Emergency, 1, 1);
+    eventually("it hangs", || scene.handle.activity().open() == 1).await;
+    let soon = scene.clock.monotonic() + Duration::from_millis(50);
+    scene.handle.set_lease(Lease { epoch: scene.handle.epoch(), until: Some(soon) });
+    eventually("it is given up long before its time-out", || scene.handle.activity().open() == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_taken_for_dead_drops_what_it_held_and_goes_on() {
+    let scene = scene(&[(takes(10, 5), slow(20))]).await;
+    let message = scene.publish("p0", Class::Bulk, 5_000, 3);
+    eventually("some are sent", || scene.handed(message).len() > 100).await;
+    let epoch = scene.model.begin_epoch();
+    scene.handle.set_lease(Lease::endless(epoch));
+    eventually("it claims anew", || scene.handle.epoch() == epoch).await;
+    eventually("everything is delivered", || scene.outcomes(message, Outcome::Sent).len() == 5_000).await;
+    assert!(scene.handle.activity().fences_dropped() > 0, "what was open then was decided in vain");
+    let handed = scene.handed(message);
+    let twice = handed.len() - handed.iter().collect::<HashSet<_>>().len();
+    assert!(twice <= 128 * 10, "{twice} were delivered twice");
+    eventually("nothing is held any more", || scene.handle.activity().held() == 0).await;
+    scene.assert_no_rule_broken();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_does_not_deliver_claims_nothing_and_keeps_nothing() {
+    let scene = scene_of(&[(takes(10, 5), slow(1))], Settings::default(), false).await;
+    assert_eq!(scene.handle.room("p0", Lane::Bulk), 0);
+    let message = scene.publish("p0", Class::Bulk, 5_000, 2);
+    eventually("it is given back", || scene.model.held_batches() == 0).await;
+    assert_eq!((scene.model.open_batches(), scene.handed(message).len()), (5, 0));
+    assert!(scene.handle.stop(Duration::from_secs(10)).await);
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use campanile::channel::{Capacity, Rate, Registry};
 use campanile::coordination::local::LocalLimits;
-use campanile::delivery::{Deps, Engine, Handle, Settings};
+use campanile::delivery::{Deps, Engine, Handle, Lease, Settings};
 use campanile::domain::channel::Channel;
 use campanile::domain::class::Class;
 use campanile::domain::id::{LegId, MessageId};
@@ -95,7 +95,8 @@ impl World {
             limits: self.limits.clone(),
             clock,
             tasks: Tasks::new(),
-            epoch,
+            lease: Lease::endless(epoch),
+            delivers: true,
         };
         let settings = Settings {
             call_timeout: Duration::from_millis(40),

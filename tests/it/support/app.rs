@@ -54,7 +54,8 @@ impl TestApp {
         settings.store.directory = data.path().to_owned();
         settings.grpc.listen = "127.0.0.1:0".parse().unwrap();
         settings.http.listen = "127.0.0.1:0".parse().unwrap();
-        settings.node.drain = std::time::Duration::from_secs(5);
+        settings.node.drain = std::time::Duration::from_secs(8);
+        settings.node.grace = std::time::Duration::ZERO;
         change(&mut settings);
         let mut app = App::start(settings).await.unwrap();
         let channel = Channel::from_shared(format!("http://{}", app.grpc())).unwrap().connect().await.unwrap();

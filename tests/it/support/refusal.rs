@@ -25,6 +25,11 @@ pub fn refused(status: &Status) -> Refused {
     Refused { code: status.code(), reason: info.reason.clone(), field: field.unwrap_or_default() }
 }
 
+/// The reason of the status with which a stream ends; its request id came with the first answer.
+pub fn reason(status: &Status) -> String {
+    status.get_error_details().error_info().map(|info| info.reason.clone()).unwrap_or_default()
+}
+
 /// A fact of a refusal.
 pub fn fact(status: &Status, key: &str) -> Option<String> {
     status.get_error_details().error_info().and_then(|info| info.metadata.get(key).cloned())
