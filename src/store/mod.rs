@@ -13,6 +13,7 @@ mod encode;
 mod facts;
 mod grant;
 mod inbox;
+mod inspection;
 mod leg;
 mod message;
 mod node;
@@ -33,6 +34,7 @@ pub use directory::{
     DepartmentDraft, Directory, DirectoryImage, MembersWritten, RowError, TagDraft, UserFilter, UsersWritten,
 };
 pub use inbox::{Inbox, PersonalLeg, Receipt, VisibleLeg};
+pub use inspection::{Description, Inspection, LastCheck, LegBooks, Legs, Waiting};
 pub use message::{
     Accept, Accepted, Cancelled, LegPlan, Members, MessageFilter, MessageRow, Messages, OutcomeRow, Stored,
 };
@@ -56,6 +58,8 @@ pub struct Store {
     pub deliveries: Arc<dyn Deliveries>,
     /// What people see and what they did about it.
     pub inbox: Arc<dyn Inbox>,
+    /// What operators ask.
+    pub inspection: Arc<dyn Inspection>,
     /// Nodes and their leases.
     pub nodes: Arc<dyn Nodes>,
     /// Totals.

@@ -45,6 +45,13 @@ impl Durability {
         })
     }
 
+    /// Whether a commit that was answered survives a power cut.
+    pub(super) fn keeps(&self) -> bool {
+        ["on", "remote_apply"].contains(&self.synchronous_commit.as_str())
+            && self.fsync == "on"
+            && self.full_page_writes == "on"
+    }
+
     /// Goes on if the server keeps what it confirms.
     pub(super) fn suffices(&self, options: &Options) -> Result<()> {
         if self.server < SERVER_MIN {
@@ -54,10 +61,7 @@ impl Durability {
         if self.only_reads {
             return Err(Error::Unavailable("the server follows another and only reads; name the primary".into()));
         }
-        let kept = ["on", "remote_apply"].contains(&self.synchronous_commit.as_str())
-            && self.fsync == "on"
-            && self.full_page_writes == "on";
-        if kept || options.allow_weak_durability {
+        if self.keeps() || options.allow_weak_durability {
             return Ok(());
         }
         Err(Error::Unavailable(format!(

@@ -1,5 +1,7 @@
 //! Values as PostgreSQL keeps them: every number a bigint, sets as bytes; the numbers in `head`.
 
+use std::time::Duration;
+
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
@@ -27,4 +29,12 @@ pub(super) fn set_in(row: &Row, column: usize) -> Result<Set> {
 /// The number of the last change.
 pub(super) async fn head(session: &Session) -> Result<i64> {
     get(&session.one("select value from head where name = 'change'", &[]).await?, 0)
+}
+
+/// The server's time in milliseconds, at the moment of the statement and not of its transaction.
+pub(super) const CLOCK: &str = "(extract(epoch from clock_timestamp()) * 1000)::bigint";
+
+/// A span as the server counts it; what is longer than any clock is cut.
+pub(super) fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX / 4).min(i64::MAX / 4)
 }

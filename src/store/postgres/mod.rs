@@ -9,12 +9,14 @@
 //! of a node: calls fail as unavailable meanwhile and succeed afterwards.
 
 mod access;
+mod credential;
 mod department;
 mod durability;
 mod encode;
 mod fault;
 mod feed;
 mod inbox;
+mod inspection;
 mod open;
 mod pool;
 mod report;

@@ -16,6 +16,7 @@ mod directory;
 mod encode;
 mod feed;
 mod inbox;
+mod inspection;
 mod leg;
 mod member;
 mod message;
@@ -47,6 +48,7 @@ pub struct Sqlite {
     writer: Writer,
     readers: Readers,
     durability: Arc<Durability>,
+    directory: Arc<Path>,
     /// Held as long as any clone lives: nobody else may write here.
     _lock: Arc<File>,
 }
@@ -66,6 +68,7 @@ impl Sqlite {
             writer: Writer::start(connection, &file)?,
             readers: Readers::new(&file)?,
             durability: Arc::new(durability),
+            directory: directory.into(),
             _lock: Arc::new(lock),
         })
     }
@@ -81,6 +84,7 @@ impl Sqlite {
             messages: shared.clone(),
             deliveries: shared.clone(),
             inbox: shared.clone(),
+            inspection: shared.clone(),
             nodes: shared.clone(),
             reports: shared,
         }

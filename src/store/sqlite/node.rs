@@ -15,7 +15,7 @@ use crate::store::release::WAITING;
 use crate::store::{NodeDraft, NodeRow, Nodes, Result};
 
 /// The store's time in milliseconds.
-const CLOCK: &str = "cast(unixepoch('subsec') * 1000 as integer)";
+pub(super) const CLOCK: &str = "cast(unixepoch('subsec') * 1000 as integer)";
 /// How long a node that ended is remembered.
 const REMEMBERED: Duration = Duration::from_secs(7 * 86_400);
 

@@ -83,15 +83,42 @@ pub(super) fn read_back(connection: &Connection) -> Result<Durability> {
     if rusqlite::version_number() < LIBRARY_MIN {
         return Err(Error::Unavailable(format!("SQLite {} is older than 3.51.3", rusqlite::version())));
     }
-    let journal_mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).map_err(fault)?;
-    let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0)).map_err(fault)?;
-    if journal_mode != "wal" || synchronous != 2 {
+    let found = settings(connection)?;
+    if !found.suffices() {
+        let Durability { journal_mode, synchronous, .. } = found;
         return Err(Error::Unavailable(format!(
             "the data directory's file system gives journal_mode={journal_mode}, synchronous={synchronous}; \
              acknowledged messages need wal and 2"
         )));
     }
+    Ok(found)
+}
+
+/// The settings of a connection as they are now.
+pub(super) fn settings(connection: &Connection) -> Result<Durability> {
+    let journal_mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).map_err(fault)?;
+    let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0)).map_err(fault)?;
     Ok(Durability { journal_mode, synchronous, library: rusqlite::version().to_owned() })
+}
+
+impl Durability {
+    /// Whether they keep what is acknowledged.
+    pub(super) fn suffices(&self) -> bool {
+        self.journal_mode == "wal" && self.synchronous == 2
+    }
+}
+
+/// Room left on the disk of a directory, in bytes, for those who are not root; `None` if the system does not say.
+#[cfg(unix)]
+pub(super) fn disk_free(directory: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(directory).ok()?;
+    disk.f_bavail.checked_mul(disk.f_frsize)
+}
+
+/// Nothing: this system is not asked.
+#[cfg(not(unix))]
+pub(super) fn disk_free(_directory: &Path) -> Option<u64> {
+    None
 }
 
 /// Brings the schema up to date.

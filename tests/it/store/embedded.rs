@@ -2,11 +2,11 @@
 
 use campanile::domain::channel::Channel::{App, Email};
 use campanile::domain::outcome::Outcome;
-use campanile::store::Error;
 use campanile::store::sqlite::Sqlite;
+use campanile::store::{Error, Legs};
 
 use super::fixture::{LEASE, NOW, node, nth};
-use super::publishing::{EPOCH, accept, claim, counts, office, people, publish, settle, whole};
+use super::publishing::{EPOCH, accept, claim, counts, id, office, people, publish, settle, whole};
 
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_a_restart() {
@@ -44,4 +44,29 @@ fn durability_is_read_back() {
     let directory = tempfile::tempdir().unwrap();
     let store = Sqlite::open(directory.path()).unwrap();
     assert_eq!((store.durability().journal_mode.as_str(), store.durability().synchronous), ("wal", 2));
+}
+
+#[tokio::test]
+async fn books_that_do_not_balance_are_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(directory.path()).unwrap().store();
+    office(&store, 20).await;
+    accept(&store, publish(&store, 1, (nth(1)..=nth(20)).collect(), &[Email]).await).await;
+    let batch = claim(&store, NOW, 1, EPOCH).await.remove(0);
+    assert!(settle(&store, whole(&batch, Outcome::Sent)).await);
+    accept(&store, publish(&store, 2, (nth(1)..=nth(20)).collect(), &[Email]).await).await;
+    let wrong = async || {
+        let found = store.inspection.books(Legs::Below { before: None, limit: 9 }).await.unwrap();
+        found.into_iter().filter(|books| books.fault().is_some()).map(|books| books.leg).collect::<Vec<_>>()
+    };
+    assert_eq!(wrong().await, []);
+    let file = rusqlite::Connection::open(directory.path().join("campanile.db")).unwrap();
+    for slip in ["update leg_count set n = n - 1", "delete from batch where state = 1", "update batch set outcome = 2"]
+    {
+        file.execute_batch("begin").unwrap();
+        file.execute(&format!("{slip} where leg_id = {}", id(1).leg(1).0).replace("= 1 where", "= 1 and"), []).unwrap();
+        file.execute_batch("commit").unwrap();
+        assert_eq!(wrong().await, [id(1).leg(1)], "{slip}");
+        file.execute_batch("update leg_count set n = 10; update batch set outcome = 1 where outcome = 2").unwrap();
+    }
 }

@@ -9,6 +9,7 @@ mod directory;
 mod embedded;
 pub mod fixture;
 mod inbox;
+mod inspection;
 mod message;
 mod node;
 pub mod publishing;
@@ -52,12 +53,13 @@ macro_rules! cases {
 pub(crate) use cases;
 
 /// The aggregates of a store: the file of the trait, and the field that holds it.
-const AGGREGATES: [(&str, &str); 8] = [
+const AGGREGATES: [(&str, &str); 9] = [
     ("access", "access"),
     ("credential", "credentials"),
     ("delivery", "deliveries"),
     ("directory", "directory"),
     ("inbox", "inbox"),
+    ("inspection", "inspection"),
     ("message", "messages"),
     ("node", "nodes"),
     ("report", "reports"),

@@ -13,14 +13,16 @@ insert into head (name, value) values ('change', 0), ('ordinal', 16), ('epoch', 
 insert into head (name, bytes) select 'secret', sha256(string_agg(uuid_send(gen_random_uuid()), ''))
   from generate_series(1, 3);
 
--- id: the node's epoch. state: 1 alive, 2 left, 3 dead. roles: their names with commas.
+-- id: the node's epoch. state: 1 alive, 2 left, 3 dead. roles: their names with commas. report: the node's last word
+-- about itself, as JSON.
 create table node (
   id bigint primary key,
   name text not null,
   roles text not null,
   state bigint not null,
   started_at bigint not null,
-  lease_until bigint not null
+  lease_until bigint not null,
+  report text
 ) with (fillfactor = 50);
 
 create table change (
@@ -273,6 +275,16 @@ create table inbox_mark (
   ordinal bigint primary key,
   read_through bigint not null
 ) with (fillfactor = 80);
+
+-- One row: when a check of the books began last, and when one last found them balanced, in the store's time; the
+-- legs that did not balance at the last check.
+create table books_check (
+  id bigint primary key,
+  began_at bigint not null,
+  balanced_at bigint,
+  unbalanced text not null
+);
+insert into books_check (id, began_at, unbalanced) values (1, 0, '');
 
 -- body: the access token, sealed by src/access/cipher.rs; null before the first. version: 0 before the first.
 -- Times here are by the store's own clock.

@@ -7,14 +7,16 @@ create table head (name text primary key, value integer, bytes blob) without row
 insert into head (name, value) values ('change', 0), ('ordinal', 16), ('epoch', 0);
 insert into head (name, bytes) values ('secret', randomblob(32));
 
--- id: the node's epoch. state: 1 alive, 2 left, 3 dead. roles: their names with commas.
+-- id: the node's epoch. state: 1 alive, 2 left, 3 dead. roles: their names with commas. report: the node's last word
+-- about itself, as JSON.
 create table node (
   id integer primary key,
   name text not null,
   roles text not null,
   state integer not null,
   started_at integer not null,
-  lease_until integer not null
+  lease_until integer not null,
+  report text
 );
 
 create table change (
@@ -268,6 +270,16 @@ create table inbox_mark (
   ordinal integer primary key,
   read_through integer not null
 ) without rowid;
+
+-- One row: when a check of the books began last, and when one last found them balanced, in the store's time; the
+-- legs that did not balance at the last check.
+create table books_check (
+  id integer primary key,
+  began_at integer not null,
+  balanced_at integer,
+  unbalanced text not null
+);
+insert into books_check (id, began_at, unbalanced) values (1, 0, '');
 
 -- body: the access token, sealed by src/access/cipher.rs; null before the first. version: 0 before the first.
 -- Times here are by the store's own clock.
