@@ -95,10 +95,10 @@ impl Stage {
         let write = std::fs::write(folder.join("campanile.toml"), settings);
         write.map_err(|error| Failure::refused(format!("cannot write the settings: {error}")))?;
         let mut service = Process::start("service", folder, ["serve"])?;
+        // The service says where the token is once it has written it, before it serves.
+        service.line("The administrator's token is in ").await?;
         let grpc = service.line("  gRPC ").await?;
         let url = format!("http://{}", Process::address_of(grpc.split_whitespace().next().unwrap_or_default())?);
-        // The service says where the token is once it has written it.
-        service.line("The administrator's token is in ").await?;
         service.healthy(&url).await?;
         let token = std::fs::read_to_string(folder.join("campanile-data/admin-token"));
         let token = token.map_err(|_| service.died())?;
