@@ -12,6 +12,7 @@ pub mod delivery;
 pub mod directory;
 pub mod domain;
 pub mod inbox;
+pub mod operations;
 pub mod publish;
 pub mod report;
 pub mod runtime;

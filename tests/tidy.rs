@@ -24,6 +24,7 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     ("publish", 4, &["delivery"]),
     ("delivery", 4, &[]),
     ("inbox", 4, &[]),
+    ("operations", 4, &[]),
     ("report", 4, &[]),
     ("api", 5, &[]),
     ("edge", 5, &[]),

@@ -12,6 +12,7 @@ pub mod convert;
 mod directory;
 pub mod error;
 mod inbox;
+mod operations;
 mod publish;
 mod publish_stream;
 mod report;
@@ -29,6 +30,7 @@ use crate::audience::Index;
 use crate::directory::Registrar;
 use crate::domain::refusal::{Reason, Refusal};
 use crate::inbox::Inboxes;
+use crate::operations::Operations;
 use crate::publish::Publisher;
 use crate::report::Reporter;
 use crate::runtime::clock::SharedClock;
@@ -62,6 +64,8 @@ pub struct Services {
     pub reporter: Reporter,
     /// The inboxes.
     pub inboxes: Inboxes,
+    /// Answers operators.
+    pub operations: Operations,
     /// The clock.
     pub clock: SharedClock,
     /// Tells long streams to end.
@@ -96,7 +100,5 @@ fn draining() -> Refusal {
 
 #[tonic::async_trait]
 impl v1::event_service_server::EventService for Services {}
-#[tonic::async_trait]
-impl v1::operations_service_server::OperationsService for Services {}
 #[tonic::async_trait]
 impl v1::template_service_server::TemplateService for Services {}

@@ -9,6 +9,7 @@ use crate::delivery::{self, ProviderReport, ProviderState};
 use crate::domain::channel::Channel;
 use crate::domain::outcome::Outcome;
 use crate::inbox::Inboxes;
+use crate::operations::BooksView;
 use crate::telemetry::health::ReadFigures;
 use crate::telemetry::metrics::{ChannelOutcome, Figures, ProviderName};
 
@@ -17,6 +18,7 @@ pub(super) struct Sources {
     pub(super) engine: delivery::Handle,
     pub(super) inboxes: Inboxes,
     pub(super) index: Arc<Index>,
+    pub(super) books: BooksView,
     pub(super) deeds: Arc<Deeds>,
 }
 
@@ -27,7 +29,7 @@ impl Sources {
     }
 
     fn read(&self) -> Figures {
-        let Sources { engine, inboxes, index, deeds } = self;
+        let Sources { engine, inboxes, index, books, deeds } = self;
         let activity = engine.activity();
         let pairs = Channel::ALL.into_iter().flat_map(|channel| Outcome::ALL.map(|outcome| (channel, outcome)));
         let verdicts = pairs.filter_map(|(channel, outcome)| {
@@ -47,6 +49,8 @@ impl Sources {
             batches_held: activity.held(),
             inbox_streams: inboxes.streams() as u64,
             directory_seq: u64::try_from(index.seq()).unwrap_or(0),
+            books_unbalanced: books.unbalanced(),
+            books_balanced_at_s: u64::try_from(books.balanced_at_ms() / 1_000).unwrap_or(0),
         }
     }
 }

@@ -29,6 +29,7 @@ use crate::directory::{Follower, Memory, Registrar, RegistrarParts};
 use crate::domain::node::{self, Roles};
 use crate::domain::refusal::Refusal;
 use crate::inbox::{InboxParts, Inboxes};
+use crate::operations::{Operations, OperationsParts};
 use crate::publish::{Parts, Publisher};
 use crate::report::Reporter;
 use crate::runtime::clock::{SharedClock, SystemClock};
@@ -127,6 +128,7 @@ impl Opened {
             engine: engine.clone(),
             inboxes: services.inboxes.clone(),
             index: services.index.clone(),
+            books: services.operations.books().clone(),
             deeds: keeping.deeds().clone(),
         };
         let options = api::server::Options {
@@ -265,6 +267,16 @@ fn engine(base: &Base, lease: Lease, delivers: bool) -> delivery::Handle {
     Engine::start(Deps { store, registry, limits, clock, tasks, lease, delivers })
 }
 
+fn operations(base: &Base, engine: &delivery::Handle) -> Operations {
+    let parts = OperationsParts {
+        store: base.store.clone(),
+        delivery: Arc::new(siblings::Engines(engine.clone())),
+        coordination: Arc::new(|| "alone"),
+        clock: base.clock.clone(),
+    };
+    Operations::start(parts, &base.tasks)
+}
+
 async fn services(base: &Base, engine: &delivery::Handle) -> Result<Services, Error> {
     let Base { store, memory, ids, clock, tasks, .. } = base;
     let behind = Arc::new(Notify::new());
@@ -316,6 +328,7 @@ async fn services(base: &Base, engine: &delivery::Handle) -> Result<Services, Er
         publisher,
         reporter: Reporter::new(store.clone(), memory.index.clone(), clock.clone(), tasks.clone()),
         inboxes,
+        operations: operations(base, engine),
         admin,
         applications: memory.applications.clone(),
         registrar,

@@ -1,7 +1,9 @@
 //! Adapters between use-cases that may not know one another.
 
+use crate::delivery::{self, ProviderReport, ProviderState};
 use crate::domain::id::LegId;
 use crate::inbox::{self, Inboxes};
+use crate::operations::{Delivery, ProviderHealth, ProviderWord};
 use crate::publish::{Released, ShownLeg};
 
 /// Tells the inboxes what publishing released.
@@ -15,5 +17,39 @@ impl Released for Streams {
 
     fn hidden(&self, leg: LegId) {
         self.0.hidden(leg);
+    }
+}
+
+/// Tells operators of this node's delivery.
+pub(super) struct Engines(pub(super) delivery::Handle);
+
+impl Delivery for Engines {
+    fn epoch(&self) -> i64 {
+        self.0.epoch()
+    }
+
+    fn providers(&self) -> Vec<ProviderWord> {
+        self.0.providers().into_iter().map(word).collect()
+    }
+}
+
+fn word(report: ProviderReport) -> ProviderWord {
+    let health = match report.state {
+        ProviderState::Working => ProviderHealth::Working,
+        ProviderState::CoolingDown => ProviderHealth::CoolingDown,
+        ProviderState::Failing => ProviderHealth::Failing,
+        ProviderState::OnTrial => ProviderHealth::OnTrial,
+        ProviderState::Held => ProviderHealth::Held,
+    };
+    ProviderWord {
+        id: report.id.to_string(),
+        channel: report.channel,
+        health,
+        since: report.since,
+        calls: report.calls,
+        recent_calls: report.recent_calls,
+        recent_failures: report.recent_failures,
+        open: u32::try_from(report.open).unwrap_or(u32::MAX),
+        trouble: report.last.map(|(kind, words, at)| (kind.name().to_owned(), words.to_string(), at)),
     }
 }

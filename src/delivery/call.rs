@@ -40,7 +40,6 @@ pub(super) struct Job {
     pub step: Option<Duration>,
     pub timeout: Duration,
     pub grace: Duration,
-    pub held_for: Duration,
     pub margin: Duration,
     pub recipients: Vec<Recipient>,
 }
@@ -93,7 +92,6 @@ impl Job {
             lost_answer,
             cancelled: self.shared.tombstones.holds(self.leg.message()),
             reached: false,
-            held_for: self.held_for,
         };
         let (tally, mut impression) = Tally::of(&ordinals, &report.verdicts, &case);
         impression.pause = impression.pause.max(report.cool_down.map(cool_down));

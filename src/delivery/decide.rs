@@ -32,8 +32,6 @@ pub struct Case {
     pub cancelled: bool,
     /// Somebody in the same call was reached, so the provider's settings cannot be what is wrong.
     pub reached: bool,
-    /// How long a delivery waits for its provider to be mended. No try is counted for that.
-    pub held_for: Duration,
 }
 
 /// What becomes of a delivery.
@@ -106,15 +104,15 @@ fn ruled(decision: Decision) -> Ruling {
     Ruling { decision, pause: None, hold: false }
 }
 
-/// What becomes of a delivery that only the provider's settings keep from being made: the same try again, until
-/// the message ends.
+/// What becomes of a delivery that only the provider's settings keep from being made: the same try again, as soon
+/// as the provider is not held any more, until the message ends.
 fn held(case: &Case) -> Decision {
     if case.cancelled {
         Decision::Settled(Outcome::Cancelled, Reason::CancelledByPerson)
     } else if case.now >= case.expire_at {
         Decision::Settled(Outcome::Expired, Reason::ExpiredWaiting)
     } else {
-        Decision::Again { due_at: case.now.plus(case.held_for).min(case.expire_at), attempt: case.attempt }
+        Decision::Again { due_at: case.now, attempt: case.attempt }
     }
 }
 
@@ -159,7 +157,6 @@ mod tests {
             lost_answer: LostAnswer::Repeat,
             cancelled: false,
             reached: false,
-            held_for: 60 * S,
         }
     }
 
@@ -201,9 +198,7 @@ mod tests {
     fn wrong_settings_hold_the_provider_and_cost_nobody_a_try() {
         let wrong = retry(None, Fault::Operator);
         let last = Case { step: None, ..case() };
-        assert_eq!(decide(&wrong, &last), Ruling { hold: true, ..ruled(again_after(60 * S, 1)) });
-        let soon = Case { expire_at: NOW.plus(5 * S), ..case() };
-        assert_eq!(decide(&wrong, &soon).decision, again_after(5 * S, 1), "it is looked at again when it ends");
+        assert_eq!(decide(&wrong, &last), Ruling { hold: true, ..ruled(again_after(0 * S, 1)) });
         let over = Case { expire_at: NOW, ..case() };
         assert_eq!(decide(&wrong, &over).decision, Decision::Settled(Outcome::Expired, Reason::ExpiredWaiting));
         let cancelled = decide(&wrong, &Case { cancelled: true, ..case() });

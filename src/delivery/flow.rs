@@ -188,7 +188,6 @@ impl Engine {
             step: work.step,
             timeout: self.settings.call_timeout,
             grace: self.settings.call_grace,
-            held_for: self.settings.probe_every,
             margin: self.settings.lease_margin,
             recipients,
         };

@@ -142,7 +142,6 @@ mod tests {
             lost_answer: LostAnswer::Never,
             cancelled: false,
             reached: false,
-            held_for: Duration::from_secs(60),
         }
     }
 

@@ -53,6 +53,10 @@ pub struct Figures {
     pub inbox_streams: u64,
     /// The change of the directory that this node has seen last.
     pub directory_seq: u64,
+    /// Legs whose books did not balance at the last check.
+    pub books_unbalanced: u64,
+    /// When the books were last found balanced, in seconds since 1970; 0: never.
+    pub books_balanced_at_s: u64,
 }
 
 /// The figures in the OpenMetrics text format.
@@ -89,6 +93,9 @@ pub fn text(figures: &Figures) -> String {
     gauge(&mut registry, "batches_held", "Batches that this node holds", figures.batches_held);
     gauge(&mut registry, "inbox_streams", "Live inbox streams", figures.inbox_streams);
     gauge(&mut registry, "directory_seq", "Last change of the directory seen", figures.directory_seq);
+    gauge(&mut registry, "books_unbalanced", "Legs whose books do not balance", figures.books_unbalanced);
+    let balanced_at = figures.books_balanced_at_s;
+    gauge(&mut registry, "books_balanced_at_seconds", "When the books were last found balanced", balanced_at);
     let mut text = String::new();
     if encode(&mut text, &registry).is_err() {
         let _ = writeln!(text, "# EOF");

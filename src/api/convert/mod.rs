@@ -7,6 +7,7 @@ pub mod directory;
 pub mod enums;
 pub mod inbox;
 pub mod message;
+pub mod operations;
 pub mod page;
 pub mod preview;
 pub mod publish;

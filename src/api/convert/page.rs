@@ -83,7 +83,7 @@ macro_rules! listings {
 
 listings! {
     ListApplicationsRequest ListDepartmentsRequest ListGrantsRequest ListInboxRequest ListKeysRequest
-    ListMessagesRequest ListRecipientsRequest ListTagMembersRequest ListTagsRequest ListUsersRequest
+    ListMessagesRequest ListNodesRequest ListProvidersRequest ListRecipientsRequest ListTagMembersRequest ListTagsRequest ListUsersRequest
 }
 
 #[cfg(test)]

@@ -50,6 +50,13 @@ pub fn stamp(at: At) -> Timestamp {
     Timestamp { seconds: at.0.div_euclid(1_000), nanos }
 }
 
+/// A span of milliseconds, which may be negative, as the wire carries it.
+#[must_use]
+pub fn signed_span(ms: i64) -> WireDuration {
+    let nanos = i32::try_from(ms % 1_000 * 1_000_000).unwrap_or_default();
+    WireDuration { seconds: ms / 1_000, nanos }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +66,7 @@ mod tests {
         for ms in [0, 1, -1, 1_790_000_000_123, -62_135_596_800_000] {
             assert_eq!(at("t", &stamp(At(ms))), Ok(At(ms)));
         }
+        assert_eq!(signed_span(-1_500), WireDuration { seconds: -1, nanos: -500_000_000 });
         for (seconds, nanos) in [(0, -1), (0, 1_000_000_000), (i64::MAX, 0), (i64::MIN, 0), (253_402_300_800, 0)] {
             assert!(at("t", &Timestamp { seconds, nanos }).is_err());
         }

@@ -44,7 +44,7 @@ async fn the_node_says_that_it_serves_and_what() {
 async fn what_is_not_built_yet_says_so() {
     let app = TestApp::start().await;
     let mut client = OperationsServiceClient::new(app.channel());
-    let status = client.get_status(v1::GetStatusRequest {}).await.unwrap_err();
+    let status = client.list_limits(v1::ListLimitsRequest::default()).await.unwrap_err();
     let found = refused(&status);
     assert_eq!((found.code, found.reason.as_str()), (Code::Unimplemented, "NOT_YET_AVAILABLE"));
 }

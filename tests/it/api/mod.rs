@@ -7,5 +7,6 @@ mod errors;
 mod health_reflection;
 mod inbox;
 mod node;
+mod operations;
 mod publish;
 mod refusals;

@@ -4,6 +4,7 @@ use campanile::api::v1;
 use campanile::api::v1::access_service_client::AccessServiceClient;
 use campanile::api::v1::directory_service_client::DirectoryServiceClient;
 use campanile::api::v1::inbox_service_client::InboxServiceClient;
+use campanile::api::v1::operations_service_client::OperationsServiceClient;
 use campanile::api::v1::publish_service_client::PublishServiceClient;
 use campanile::api::v1::report_service_client::ReportServiceClient;
 use campanile::app::App;
@@ -49,7 +50,15 @@ impl TestApp {
 
     /// A node with other settings than the usual ones.
     pub async fn with(change: impl FnOnce(&mut Settings)) -> TestApp {
-        let data = tempfile::tempdir().unwrap();
+        TestApp::on(tempfile::tempdir().unwrap(), None, change).await
+    }
+
+    /// A node on a data directory of another one that stopped, with its administrator's token.
+    pub async fn again(data: TempDir, admin: String, change: impl FnOnce(&mut Settings)) -> TestApp {
+        TestApp::on(data, Some(admin), change).await
+    }
+
+    async fn on(data: TempDir, admin: Option<String>, change: impl FnOnce(&mut Settings)) -> TestApp {
         let mut settings = config::defaults().unwrap();
         settings.store.directory = data.path().to_owned();
         settings.grpc.listen = "127.0.0.1:0".parse().unwrap();
@@ -59,7 +68,8 @@ impl TestApp {
         change(&mut settings);
         let mut app = App::start(settings).await.unwrap();
         let channel = Channel::from_shared(format!("http://{}", app.grpc())).unwrap().connect().await.unwrap();
-        let admin = app.take_first_token().unwrap().expose_secret().to_owned();
+        let first = app.take_first_token().map(|token| token.expose_secret().to_owned());
+        let admin = admin.or(first).unwrap();
         TestApp { app, channel, data, admin }
     }
 
@@ -95,6 +105,11 @@ impl TestApp {
     /// A client of `InboxService`.
     pub fn inbox(&self, token: &str) -> InboxServiceClient<With> {
         InboxServiceClient::with_interceptor(self.channel(), TestApp::bearer(token))
+    }
+
+    /// A client of `OperationsService`.
+    pub fn operations(&self, token: &str) -> OperationsServiceClient<With> {
+        OperationsServiceClient::with_interceptor(self.channel(), TestApp::bearer(token))
     }
 
     /// A client of `ReportService`.
