@@ -198,7 +198,7 @@ mod tests {
     fn wrong_settings_hold_the_provider_and_cost_nobody_a_try() {
         let wrong = retry(None, Fault::Operator);
         let last = Case { step: None, ..case() };
-        assert_eq!(decide(&wrong, &last), Ruling { hold: true, ..ruled(again_after(0 * S, 1)) });
+        assert_eq!(decide(&wrong, &last), Ruling { hold: true, ..ruled(again_after(Duration::ZERO, 1)) });
         let over = Case { expire_at: NOW, ..case() };
         assert_eq!(decide(&wrong, &over).decision, Decision::Settled(Outcome::Expired, Reason::ExpiredWaiting));
         let cancelled = decide(&wrong, &Case { cancelled: true, ..case() });

@@ -146,7 +146,7 @@ async fn a_wrong_secret_holds_the_provider_until_it_is_mended_and_fails_nothing(
 async fn counts(app: &TestApp, campus: &Campus, message_id: &str) -> v1::Counts {
     let wanted = v1::GetMessageRequest { message_id: message_id.to_owned(), ..Default::default() };
     let message = app.publish(&campus.live).get_message(wanted).await.unwrap().into_inner().message.unwrap();
-    message.counts[0].clone()
+    message.counts[0]
 }
 
 async fn metrics(app: &App) -> String {
