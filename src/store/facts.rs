@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::encode::{known, unsigned};
+use super::release::first_state;
 use super::{Accept, Error, Members, MessageRow, Result};
 use crate::domain::access::{Mode, Principal};
 use crate::domain::channel::Channel;
@@ -128,6 +129,17 @@ pub(super) fn encode(facts: &MessageFacts) -> Result<String> {
 /// What a publish says, as its column keeps it.
 pub(super) fn content(item: &Accept) -> Result<String> {
     serde_json::to_string(&*item.content).map_err(|_| Error::Damaged("content".into()))
+}
+
+/// A publish as it will read back once it is stored.
+pub(super) fn row_of(item: &Accept) -> MessageRow {
+    MessageRow {
+        facts: item.facts.clone(),
+        state: first_state(item.released, &item.plans),
+        cancelled_at: None,
+        content: item.content.clone(),
+        only_member: only_member(item),
+    }
 }
 
 /// The one person of a short message.

@@ -120,10 +120,11 @@ impl Access for Postgres {
     }
 }
 
-/// Revokes what is not revoked yet. The row's own lock makes this wait for every publish that has seen it
-/// alive, so that none is accepted after the answer.
+/// Revokes what is not revoked yet. The lock makes this wait for every publish that has seen it alive and later
+/// ones wait for this, so that none is accepted after the answer.
 async fn revoke(store: &Postgres, sql: &str, table: &str, (code, id): (ChangeCode, i64), at: At) -> Result<i64> {
     let session = store.transaction().await?;
+    session.rows("select pg_advisory_xact_lock($1)", &[&id]).await?;
     if session.execute(sql, &[&id, &at.0]).await? > 0 {
         let seq = feed::append(&session, at, code, id).await?;
         session.commit().await?;

@@ -8,8 +8,13 @@
 //! A connection that broke is replaced when it is next asked for, so that a restart of the database needs none
 //! of a node: calls fail as unavailable meanwhile and succeed afterwards.
 
+mod accept;
 mod access;
+mod batch;
+mod cancel;
+mod claim;
 mod credential;
+mod delivery;
 mod department;
 mod durability;
 mod encode;
@@ -17,10 +22,16 @@ mod fault;
 mod feed;
 mod inbox;
 mod inspection;
+mod leg;
+mod made;
+mod message;
 mod open;
 mod pool;
 mod report;
+mod row;
 mod session;
+mod settle;
+mod tally;
 
 use std::sync::Arc;
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use deadpool_postgres::Object;
 use futures::FutureExt;
-use tokio_postgres::Row;
+use futures::future::BoxFuture;
 use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Row, Statement};
 
 use super::{Postgres, fault};
 use crate::runtime::clock::SharedClock;
@@ -18,8 +19,13 @@ const SESSION: Duration = Duration::from_secs(20);
 /// How long a session may take that reads or writes a whole table.
 const WHOLE: Duration = Duration::from_secs(180);
 
+/// The start of a transaction that writes.
+const BEGIN: &str = "begin isolation level read committed";
+
+/// A value of a statement.
+pub(super) type Value<'a> = &'a (dyn ToSql + Sync);
 /// The values of a statement.
-pub(super) type Values<'a> = [&'a (dyn ToSql + Sync)];
+pub(super) type Values<'a> = [Value<'a>];
 
 /// What the server answers.
 type Answer<T> = std::result::Result<T, tokio_postgres::Error>;
@@ -40,7 +46,14 @@ pub(super) struct Session {
 impl Postgres {
     /// A transaction, READ COMMITTED.
     pub(super) async fn transaction(&self) -> Result<Session> {
-        self.begun("begin isolation level read committed", SESSION).await
+        self.begun(BEGIN, SESSION).await
+    }
+
+    /// A transaction, READ COMMITTED, whose [`Session::begin`] goes out in one flight with its first statements.
+    pub(super) async fn unbegun(&self) -> Result<Session> {
+        let mut session = self.begun("", SESSION).await?;
+        session.open = true;
+        Ok(session)
     }
 
     /// A transaction that only reads and sees one moment.
@@ -101,6 +114,45 @@ impl Session {
     pub(super) async fn batch(&self, sql: &str) -> Result<()> {
         let connection = self.connection()?;
         self.step(connection.batch_execute(sql)).await
+    }
+
+    /// Statements ready to be run in one flight: futures of [`Session::run`], [`Session::begin`] and
+    /// [`Session::batch`] that are first polled in their order reach the server in that order, without a wait in
+    /// between. That holds for prepared statements only; others would be overtaken while they are prepared.
+    pub(super) async fn prepared<const N: usize>(&self, sql: [&str; N]) -> Result<[Statement; N]> {
+        let connection = self.connection()?;
+        let statements = sql.map(|sql| connection.prepare_cached(sql));
+        let statements = self.step(futures::future::try_join_all(statements)).await?;
+        statements.try_into().map_err(|_| Error::Damaged("the number of statements".into()))
+    }
+
+    /// The rows of a prepared statement. Boxed: a flight holds many of them.
+    pub(super) fn run<'a, const N: usize>(
+        &'a self,
+        statement: &'a Statement,
+        values: [Value<'a>; N],
+    ) -> BoxFuture<'a, Result<Vec<Row>>> {
+        Box::pin(async move { self.step(self.connection()?.query(statement, &values)).await })
+    }
+
+    /// The rows of a prepared statement that has something to do; none otherwise.
+    pub(super) fn run_if<'a, const N: usize>(
+        &'a self,
+        wanted: bool,
+        statement: &'a Statement,
+        values: [Value<'a>; N],
+    ) -> BoxFuture<'a, Result<Vec<Row>>> {
+        if wanted { self.run(statement, values) } else { Box::pin(std::future::ready(Ok(Vec::new()))) }
+    }
+
+    /// Begins the transaction of [`Postgres::unbegun`].
+    pub(super) async fn begin(&self) -> Result<()> {
+        self.batch(BEGIN).await
+    }
+
+    /// The caller has sent `commit` itself, with the last statements, and all of them succeeded.
+    pub(super) fn committed(mut self) {
+        self.open = false;
     }
 
     /// Writes many rows at once; `sql` is a `copy … from stdin binary`, and each row has a value per type.

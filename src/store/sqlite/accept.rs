@@ -9,7 +9,6 @@ use super::{batch, fault, leg, row, tally};
 use crate::domain::id::{GrantId, LegId, MessageId};
 use crate::domain::leg::LegState;
 use crate::domain::message::{MessageFacts, PERSONAL_MAX};
-use crate::domain::outcome::Outcome;
 use crate::domain::set;
 use crate::domain::time::At;
 use crate::store::books::{Books, Tally};
@@ -107,9 +106,19 @@ pub(super) fn release(
     epoch: i64,
     tally: &mut Tally,
 ) -> Result<Stored> {
-    let release = Release::new(facts, members, plans, at);
-    for (channel, n) in release.shown {
-        tally.roll_up(Books::of(facts), channel.code(), Outcome::Sent, n);
+    write(connection, facts, Release::new(facts, members, plans, at), epoch, tally)
+}
+
+/// Writes what a release makes.
+pub(super) fn write(
+    connection: &Connection,
+    facts: &MessageFacts,
+    release: Release<'_>,
+    epoch: i64,
+    tally: &mut Tally,
+) -> Result<Stored> {
+    for (channel, outcome, n) in release.over {
+        tally.roll_up(Books::of(facts), channel.code(), outcome, n);
     }
     for new in &release.legs {
         leg::insert(connection, new)?;

@@ -5,7 +5,6 @@ use rusqlite::{Connection, Row};
 use super::encode::{set_of, signed, union};
 use super::fault;
 use crate::domain::id::{BatchId, LegId, MessageId};
-use crate::domain::outcome::{Outcome, Reason};
 use crate::domain::set::{self, SEGMENT, Set, segment_of};
 use crate::store::Result;
 use crate::store::release::{Birth, NewBatch};
@@ -13,7 +12,10 @@ use crate::store::release::{Birth, NewBatch};
 /// Makes a batch; one that is held from birth belongs to `epoch`. Returns its id.
 pub(super) fn insert(connection: &Connection, new: &NewBatch<'_>, epoch: i64) -> Result<BatchId> {
     let held = matches!(new.birth, Birth::Held(_));
-    let shown = matches!(new.birth, Birth::Shown);
+    let over = match new.birth {
+        Birth::Over(outcome, reason) => Some((outcome.code(), reason.code())),
+        _ => None,
+    };
     connection
         .prepare_cached(
             "insert into batch (leg_id, ord_min, ord_max, n, provider_id, channel, lane, principal, due_at, attempt, \
@@ -35,9 +37,9 @@ pub(super) fn insert(connection: &Connection, new: &NewBatch<'_>, epoch: i64) ->
                 new.state(),
                 held.then_some(epoch),
                 new.short,
-                shown.then_some(Outcome::Sent.code()),
-                shown.then_some(Reason::None.code()),
-                shown.then_some(new.at.0),
+                over.map(|(outcome, _)| outcome),
+                over.map(|(_, reason)| reason),
+                over.map(|_| new.at.0),
             ])
         })
         .map(BatchId)

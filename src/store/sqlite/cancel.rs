@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::accept;
 use super::batch::{self, Stored};
-use super::encode::signed;
+use super::encode::{signed, unsigned};
 use super::fault;
 use super::{feed, leg, row, tally};
 use crate::domain::change::ChangeCode;
@@ -16,8 +16,11 @@ use crate::domain::set::{self, Set};
 use crate::domain::time::At;
 use crate::store::books::Tally;
 use crate::store::leg::LegColumns;
-use crate::store::release::unseen;
+use crate::store::release::{CUT, Release, outcome_of, uncut};
 use crate::store::{Cancelled, LegPlan, Members, MessageRow, Result};
+
+const OUTCOME: Outcome = Outcome::Cancelled;
+const REASON: Reason = Reason::CancelledByPerson;
 
 /// Writes the tombstone and settles what nobody holds; see [`crate::store::Messages::cancel`].
 pub(super) fn cancel(connection: &Connection, id: MessageId, at: At) -> Result<Option<Cancelled>> {
@@ -27,7 +30,7 @@ pub(super) fn cancel(connection: &Connection, id: MessageId, at: At) -> Result<O
             .prepare_cached("update message set cancelled_at = ?2, state = ?3 where id = ?1")
             .and_then(|mut statement| statement.execute((id.0, at.0, MessageState::Cancelled as i64)))
             .map_err(fault)?;
-        stop(connection, &message, Reason::CancelledByPerson, Outcome::Cancelled, at)?;
+        stop(connection, &message, at)?;
         hide(connection, id, at)?;
         feed::append(connection, at, ChangeCode::Cancel, id.0)?;
     }
@@ -43,14 +46,12 @@ pub(super) fn reject(
     plans: &[LegPlan],
     at: At,
 ) -> Result<()> {
-    let mut tally = Tally::default();
     let members = members(connection, message)?;
-    let plans: Vec<_> = plans.iter().map(unseen).collect();
-    accept::release(connection, &message.facts, &members, &plans, at, 0, &mut tally)?;
-    tally::write(connection, tally)?;
+    let release = Release::ended(&message.facts, &members, plans, at, (outcome_of(state), reason));
+    let mut tally = Tally::default();
+    accept::write(connection, &message.facts, release, 0, &mut tally)?;
     row::set_state(connection, message.facts.id, state)?;
-    let outcome = if state == MessageState::Expired { Outcome::Expired } else { Outcome::Suppressed };
-    stop(connection, message, reason, outcome, at)
+    tally::write(connection, tally)
 }
 
 /// Whom a stored message is for.
@@ -61,64 +62,46 @@ pub(super) fn members(connection: &Connection, message: &MessageRow) -> Result<M
     }
 }
 
-fn stop(connection: &Connection, message: &MessageRow, reason: Reason, outcome: Outcome, at: At) -> Result<()> {
+/// Settles as cancelled whom no node holds.
+fn stop(connection: &Connection, message: &MessageRow, at: At) -> Result<()> {
     let mut tally = Tally::default();
     if message.only_member.is_some() {
-        stop_short(connection, message, reason, outcome, at, &mut tally)?;
+        stop_short(connection, message, at, &mut tally)?;
     } else {
         let members = batch::snapshot(connection, message.facts.id)?;
         for leg in leg::rows(connection, message.facts.id)? {
             if leg.state != LegState::Closed as i64 {
-                stop_leg(connection, &leg, &members, reason, outcome, at, &mut tally)?;
+                stop_leg(connection, &leg, &members, at, &mut tally)?;
             }
         }
     }
     tally::write(connection, tally)
 }
 
-fn stop_short(
-    connection: &Connection,
-    message: &MessageRow,
-    reason: Reason,
-    outcome: Outcome,
-    at: At,
-    tally: &mut Tally,
-) -> Result<()> {
+fn stop_short(connection: &Connection, message: &MessageRow, at: At, tally: &mut Tally) -> Result<()> {
     let (first, last) = message.facts.id.leg_range();
     let stopped = batch::rows(
         connection,
         "update batch set state = 3, outcome = ?3, reason = ?4, settled_at = ?5 \
          where leg_id between ?1 and ?2 and state = 1 returning leg_id, channel",
-        (first.0, last.0, outcome.code(), reason.code(), at.0),
+        (first.0, last.0, OUTCOME.code(), REASON.code(), at.0),
         |row| Ok((LegId(row.get(0)?), row.get(1)?)),
     )?;
     for (leg, channel) in stopped {
-        tally::short(connection, leg, channel, outcome, tally)?;
+        tally::short(connection, leg, channel, OUTCOME, tally)?;
     }
     Ok(())
 }
 
-fn stop_leg(
-    connection: &Connection,
-    leg: &LegColumns,
-    members: &Set,
-    reason: Reason,
-    outcome: Outcome,
-    at: At,
-    tally: &mut Tally,
-) -> Result<()> {
-    let mut free = members - leg::settled(connection, LegId(leg.id), members)?;
-    let sql = format!("select {} from batch where leg_id = ?1 and state = 2", Stored::COLUMNS);
-    for held in batch::rows(connection, &sql, [leg.id], Stored::read)? {
-        free -= held.pending(connection)?;
+fn stop_leg(connection: &Connection, leg: &LegColumns, members: &Set, at: At, tally: &mut Tally) -> Result<()> {
+    let mut free = uncut(members, unsigned(leg.cut_to));
+    let sql = format!("update batch set state = 3 where leg_id = ?1 and state = 1 returning {}", Stored::COLUMNS);
+    for waiting in batch::rows(connection, &sql, [leg.id], Stored::read)? {
+        free |= waiting.pending(connection)?;
     }
     connection
-        .prepare_cached("update batch set state = 3 where leg_id = ?1 and state = 1")
-        .and_then(|mut statement| statement.execute([leg.id]))
-        .map_err(fault)?;
-    connection
-        .prepare_cached("update leg set state = 3, cut_to = 4294967296 where id = ?1")
-        .and_then(|mut statement| statement.execute([leg.id]))
+        .prepare_cached("update leg set state = 3, cut_to = ?2 where id = ?1")
+        .and_then(|mut statement| statement.execute((leg.id, signed(CUT))))
         .map_err(fault)?;
     for (_, part) in set::segments(&free) {
         connection
@@ -127,11 +110,11 @@ fn stop_leg(
             )
             .and_then(|mut statement| {
                 let n = signed(part.len());
-                statement.execute((leg.id, at.0, outcome.code(), reason.code(), n, set::to_bytes(&part)))
+                statement.execute((leg.id, at.0, OUTCOME.code(), REASON.code(), n, set::to_bytes(&part)))
             })
             .map_err(fault)?;
     }
-    tally.leg(LegId(leg.id), outcome, free.len());
+    tally.leg(LegId(leg.id), OUTCOME, free.len());
     Ok(())
 }
 

@@ -9,14 +9,14 @@ use super::row;
 use super::tally::running;
 use crate::domain::id::{LegId, MessageId};
 use crate::domain::leg::Leg;
-use crate::domain::outcome::{Counts, Outcome, Reason};
+use crate::domain::outcome::Counts;
 use crate::domain::set::Set;
 use crate::store::encode::counts_text;
 use crate::store::leg::{LegColumns, OutcomeColumns, ShortColumns};
 use crate::store::release::NewLeg;
 use crate::store::{OutcomeRow, Result};
 
-/// Makes a leg. One that is shown from birth is settled as a whole.
+/// Makes a leg. One that is over from birth is settled as a whole.
 pub(super) fn insert(connection: &Connection, new: &NewLeg<'_>) -> Result<()> {
     connection
         .prepare_cached(
@@ -34,17 +34,19 @@ pub(super) fn insert(connection: &Connection, new: &NewLeg<'_>) -> Result<()> {
                 signed(new.cut_to),
                 signed(new.members_n),
                 new.visible_at.map(|at| at.0),
-                new.counts.as_ref().map(counts_text),
+                new.counts().as_ref().map(counts_text),
             ])
         })
         .map_err(fault)?;
-    let Some(at) = new.visible_at else { return Ok(()) };
-    let (outcome, reason, n) = (Outcome::Sent.code(), Reason::None.code(), signed(new.members_n));
+    let Some((outcome, reason)) = new.over else { return Ok(()) };
     connection
         .prepare_cached(
-            "insert into settlement (leg_id, at, attempt, outcome, reason, n) values (?1, ?2, 1, ?3, ?4, ?5)",
+            "insert into settlement (leg_id, at, attempt, outcome, reason, n) values (?1, ?2, ?3, ?4, ?5, ?6)",
         )
-        .and_then(|mut statement| statement.execute((new.leg.0, at.0, outcome, reason, n)))
+        .and_then(|mut statement| {
+            let (outcome, reason, n) = (outcome.code(), reason.code(), signed(new.members_n));
+            statement.execute((new.leg.0, new.at.0, new.attempt(), outcome, reason, n))
+        })
         .map(|_| ())
         .map_err(fault)
 }
@@ -101,15 +103,6 @@ fn short(connection: &Connection, id: MessageId) -> Result<Vec<Leg>> {
         },
     )?;
     found.iter().map(ShortColumns::decode).collect()
-}
-
-/// Who of the members has an outcome.
-pub(super) fn settled(connection: &Connection, leg: LegId, members: &Set) -> Result<Set> {
-    let mut whole = Set::new();
-    for found in raw_outcomes(connection, leg, 0, u32::MAX)? {
-        whole |= found.decode(members, None)?.set;
-    }
-    Ok(whole)
 }
 
 /// Every outcome between two ordinals, oldest first.

@@ -182,6 +182,7 @@ create table leg (
   counts text
 );
 create index leg_cutting on leg (id) where state = 2;
+create index leg_open on leg (id) where state = 3;
 create index leg_visible on leg (visible_at) where visible_at is not null and hidden_at is null;
 
 -- members null: the slice of its leg from ord_min to ord_max. state: 1 waiting, 2 claimed, 3 closed.
