@@ -6,6 +6,9 @@ mod credentials;
 mod figures;
 mod keeper;
 mod siblings;
+mod survey;
+
+pub use survey::before_start;
 
 use std::io;
 use std::net::SocketAddr;

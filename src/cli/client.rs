@@ -13,6 +13,7 @@ use tonic_types::StatusExt;
 use crate::api::v1::access_service_client::AccessServiceClient;
 use crate::api::v1::directory_service_client::DirectoryServiceClient;
 use crate::api::v1::inbox_service_client::InboxServiceClient;
+use crate::api::v1::operations_service_client::OperationsServiceClient;
 use crate::api::v1::publish_service_client::PublishServiceClient;
 use crate::api::v1::report_service_client::ReportServiceClient;
 
@@ -40,6 +41,12 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Whether a token was given or lies where the first start left it.
+    #[must_use]
+    pub fn has_token(&self) -> bool {
+        self.token.is_some() || PathBuf::from(ADMIN_TOKEN_FILE).exists()
+    }
+
     /// Connects. Without a token the one in ./campanile-data/admin-token is used, if there is one, and stderr says so.
     pub async fn open(&self) -> Result<Session, Failure> {
         let token = match &self.token {
@@ -123,6 +130,12 @@ impl Session {
     #[must_use]
     pub fn inbox(&self) -> InboxServiceClient<Carried> {
         InboxServiceClient::new(self.carried()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// The client of OperationsService.
+    #[must_use]
+    pub fn operations(&self) -> OperationsServiceClient<Carried> {
+        OperationsServiceClient::new(self.carried()).max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 
     /// The client of ReportService.

@@ -3,12 +3,14 @@
 mod admin;
 mod client;
 mod demo;
+mod doctor;
 mod import;
 mod print;
 mod publish;
 mod report;
 mod serve;
 mod standin;
+mod status;
 mod watch;
 mod whoami;
 
@@ -53,6 +55,10 @@ enum Command {
         #[arg(long, default_value = "", hide_default_value = true)]
         why: String,
     },
+    /// How the service is: store, nodes, providers, what waits, the books
+    Status(status::StatusArgs),
+    /// Look for what is wrong, in a running service or before one is started, and say what to do
+    Doctor(doctor::DoctorArgs),
     /// Add up deliveries
     Report(report::ReportArgs),
     /// Import people from a CSV file
@@ -87,6 +93,8 @@ async fn carry_out(cli: Cli) -> Result<(), Failure> {
         Command::Preview(args) => publish::preview(connection, args).await,
         Command::Watch { message } => watch::run(connection, message).await,
         Command::Cancel { message, why } => publish::cancel(connection, message, why).await,
+        Command::Status(args) => status::run(connection, args).await,
+        Command::Doctor(args) => doctor::run(connection, args).await,
         Command::Report(args) => report::run(connection, args).await,
         Command::Import(args) => import::run(connection, args).await,
         Command::Admin(command) => admin::run(connection, command).await,

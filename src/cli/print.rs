@@ -17,6 +17,19 @@ pub fn json<M: Message>(name: &str, message: &M) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A message of `campanile.v1` with this name as a JSON value.
+pub fn json_value<M: Message>(name: &str, message: &M) -> Result<serde_json::Value, Failure> {
+    let fault = |error| Failure::refused(format!("cannot show {name} as JSON: {error}"));
+    serde_json::from_str(&json_text(name, message)?).map_err(fault)
+}
+
+/// Prints a JSON value.
+pub fn value(value: &serde_json::Value) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value);
+    println!("{}", text.map_err(|error| Failure::refused(format!("cannot show JSON: {error}")))?);
+    Ok(())
+}
+
 /// The JSON of a message of `campanile.v1` with this name.
 fn json_text<M: Message>(name: &str, message: &M) -> Result<String, Failure> {
     let fault = |error: &dyn std::error::Error| Failure::refused(format!("cannot show {name} as JSON: {error}"));

@@ -173,6 +173,9 @@ fn provider(view: &ProviderView) -> Check {
     let said = word.trouble.as_ref().map(|(_, words, _)| words.as_str()).unwrap_or_default();
     let recent = format!("{} of {} calls in 5 minutes came to nothing", word.recent_failures, word.recent_calls);
     match word.health {
+        ProviderHealth::Working if word.recent_calls == 0 => {
+            check(&subject, Level::Ok, "Nothing speaks against it; no call was made in 5 minutes.")
+        }
         ProviderHealth::Working => check(&subject, Level::Ok, format!("Takes calls; {recent}.")),
         ProviderHealth::CoolingDown => check(&subject, Level::Warn, format!("Left alone for a while; it said: {said}")),
         ProviderHealth::Failing => check(&subject, Level::Warn, format!("{recent}; it last said: {said}")),

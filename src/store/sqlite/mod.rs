@@ -26,6 +26,7 @@ mod reader;
 mod report;
 mod row;
 mod settle;
+mod survey;
 mod tag;
 mod tally;
 mod upsert;
@@ -38,6 +39,7 @@ use std::sync::Arc;
 
 pub use open::Durability;
 use reader::Readers;
+pub use survey::Survey;
 use writer::Writer;
 
 use super::{Error, Result, Store, refuse};

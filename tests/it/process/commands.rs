@@ -135,6 +135,70 @@ fn what_goes_wrong_has_an_exit_code() {
 }
 
 #[test]
+fn an_operator_sees_how_a_service_is() {
+    let service = Service::start();
+    let page = service.done(&["status"]);
+    for part in ["sqlite", "synchronous=2", "coordination  alone", "api deliver", "running"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let page: serde_json::Value = serde_json::from_str(&service.done(&["status", "--json"])).unwrap();
+    assert_eq!((page["status"]["store"].as_str(), page["nodes"].as_array().unwrap().len()), (Some("sqlite"), 1));
+    assert!(page["providers"].as_array().unwrap().is_empty());
+
+    let (code, out, err) = service.run(&["doctor", "--json"]);
+    let found: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let levels: Vec<_> = found["checks"].as_array().unwrap().iter().map(|check| level_of(check)).collect();
+    assert!(levels.contains(&("service", "ok")) && levels.contains(&("administrator's token", "ok")), "{levels:?}");
+    assert!(levels.contains(&("nodes", "ok")) && levels.iter().any(|(subject, _)| *subject == "books"), "{levels:?}");
+    let failed = levels.iter().any(|(_, level)| *level == "fail");
+    assert_eq!((code, found["worst"] == "fail"), (Some(i32::from(failed)), failed), "{out}\n{err}");
+
+    let (code, out, _) = service.run(&["--token", "cpl_live_x", "doctor"]);
+    assert_eq!((code, out.contains("give an administrator's token")), (Some(0), true), "{out}");
+}
+
+fn level_of(check: &serde_json::Value) -> (&str, &str) {
+    (check["subject"].as_str().unwrap(), check["level"].as_str().unwrap())
+}
+
+#[test]
+fn a_doctor_says_what_a_start_would_find() {
+    let folder = tempfile::tempdir().unwrap();
+    let (grpc, http) = (free_address(), free_address());
+    let relay = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = relay.local_addr().unwrap().port();
+    drop(relay);
+    let look = |settings: &str| {
+        fs::write(folder.path().join("campanile.toml"), settings).unwrap();
+        let mut command = program(folder.path());
+        command.args(["--url", &format!("http://{grpc}"), "doctor", "--json"]);
+        command.env("CAMPANILE__GRPC__LISTEN", &grpc).env("CAMPANILE__HTTP__LISTEN", &http);
+        let output = command.output().unwrap();
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let failed: Vec<String> = found["checks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(level_of)
+            .filter(|(subject, level)| *level == "fail" && *subject != "disk")
+            .map(|(subject, _)| subject.to_owned())
+            .collect();
+        assert_eq!(output.status.code() == Some(1), found["worst"] == "fail", "{found}");
+        failed
+    };
+    assert_eq!(look(""), Vec::<String>::new());
+    assert!(!folder.path().join("campanile-data").exists(), "it only looks");
+    assert_eq!(look("[grpc]\nlissen = \"x\""), ["settings"]);
+    let deaf = format!("[channel.email.main]\nhost = \"127.0.0.1\"\nport = {port}\nfrom = \"a@b.cn\"");
+    assert_eq!(look(&deaf), ["provider email.main"]);
+    let taken = TcpListener::bind(&http).unwrap();
+    assert_eq!(look(""), ["port of HTTP"]);
+    drop(taken);
+    fs::write(folder.path().join("file"), "").unwrap();
+    assert_eq!(look("[store]\ndirectory = \"file\""), ["data directory"]);
+}
+
+#[test]
 fn a_stand_in_says_where_it_listens() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = program(folder.path())
