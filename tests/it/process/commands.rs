@@ -147,7 +147,7 @@ fn an_operator_sees_how_a_service_is() {
 
     let (code, out, err) = service.run(&["doctor", "--json"]);
     let found: serde_json::Value = serde_json::from_str(&out).unwrap();
-    let levels: Vec<_> = found["checks"].as_array().unwrap().iter().map(|check| level_of(check)).collect();
+    let levels: Vec<_> = found["checks"].as_array().unwrap().iter().map(level_of).collect();
     assert!(levels.contains(&("service", "ok")) && levels.contains(&("administrator's token", "ok")), "{levels:?}");
     assert!(levels.contains(&("nodes", "ok")) && levels.iter().any(|(subject, _)| *subject == "books"), "{levels:?}");
     let failed = levels.iter().any(|(_, level)| *level == "fail");
