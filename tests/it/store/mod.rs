@@ -14,6 +14,7 @@ mod message;
 mod node;
 pub mod publishing;
 mod report;
+mod together;
 
 use std::fs;
 use std::path::Path;
