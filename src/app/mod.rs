@@ -28,7 +28,7 @@ use crate::channel::credential::Credentials;
 use crate::channel::{Registry, wechat};
 use crate::config::Settings;
 use crate::delivery::{self, Deps, Engine, Lease};
-use crate::directory::{Follower, Memory, Registrar, RegistrarParts};
+use crate::directory::{Follower, Memory, OnCancel, Registrar, RegistrarParts};
 use crate::domain::node::{self, Roles};
 use crate::domain::refusal::Refusal;
 use crate::inbox::{InboxParts, Inboxes};
@@ -280,10 +280,16 @@ fn operations(base: &Base, engine: &delivery::Handle) -> Operations {
     Operations::start(parts, &base.tasks)
 }
 
+/// A cancel on any node stops this node's engine.
+fn on_cancel(engine: &delivery::Handle) -> OnCancel {
+    let engine = engine.clone();
+    Arc::new(move |message| engine.cancelled(message))
+}
+
 async fn services(base: &Base, engine: &delivery::Handle) -> Result<Services, Error> {
     let Base { store, memory, ids, clock, tasks, .. } = base;
     let behind = Arc::new(Notify::new());
-    let follower = Follower::start(store.clone(), memory.clone(), behind.clone(), tasks);
+    let follower = Follower::start(store.clone(), memory.clone(), behind.clone(), on_cancel(engine), tasks);
     let policy = Arc::new(Policy::new(memory.grants.clone()));
     let inboxes = Inboxes::start(InboxParts {
         store: store.clone(),

@@ -136,13 +136,6 @@ impl Work {
         n
     }
 
-    /// The message was cancelled: what would be tried again is not.
-    pub fn call_off_retries(&mut self) {
-        for row in std::mem::take(&mut self.decided.again) {
-            self.decided.settle(Outcome::Cancelled, Reason::CancelledByPerson, row.set, row.detail);
-        }
-    }
-
     /// Nothing more of it starts here; the store gets the rest back.
     pub fn give_back(&mut self) {
         self.giving_back = true;

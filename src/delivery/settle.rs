@@ -106,10 +106,11 @@ impl Engine {
                     work.flush_at = Some(now);
                     break;
                 }
+                let mut settlement = work.begin_flush(self.deps.clock.now());
                 if self.shared.tombstones.holds(work.claimed.leg.message()) {
-                    work.call_off_retries();
+                    settlement.call_off_retries();
                 }
-                group.push((key, work.begin_flush(self.deps.clock.now())));
+                group.push((key, settlement));
                 if alone {
                     break;
                 }

@@ -1,5 +1,5 @@
 //! Keeps a node's memory true: follows the change feed into the index, the keyring, the grants and the
-//! applications.
+//! applications. Who else must hear of a change is told.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use crate::access::{Applications, Grants, Keyring, Seal};
 use crate::audience::Index;
 use crate::domain::change::{Change, ChangeKind};
+use crate::domain::id::MessageId;
 use crate::domain::refusal::{Reason, Refusal};
 use crate::runtime::tasks::Tasks;
 use crate::store::{self, Store};
@@ -61,13 +62,18 @@ pub struct Follower {
     store: Store,
     memory: Memory,
     behind: Arc<Notify>,
+    cancelled: OnCancel,
 }
 
+/// Hears of every message that was cancelled on any node; must not block.
+pub type OnCancel = Arc<dyn Fn(MessageId) + Send + Sync>;
+
 impl Follower {
-    /// Starts following. Whoever notifies `behind` says that there may be something new.
+    /// Starts following. Whoever notifies `behind` says that there may be something new; `cancelled` is told
+    /// of every cancel from now on, also of those that this node wrote itself.
     #[must_use]
-    pub fn start(store: Store, memory: Memory, behind: Arc<Notify>, tasks: &Tasks) -> Follower {
-        let follower = Follower { store, memory, behind };
+    pub fn start(store: Store, memory: Memory, behind: Arc<Notify>, cancelled: OnCancel, tasks: &Tasks) -> Follower {
+        let follower = Follower { store, memory, behind, cancelled };
         let (following, stop) = (follower.clone(), tasks.stop_token());
         tasks.spawn(async move {
             // Rights end on this node only as long as it follows, so that goes on until the very end.
@@ -109,6 +115,12 @@ impl Follower {
     /// Takes over one page of changes. Returns whether there may be more.
     async fn pull(&self) -> store::Result<bool> {
         let changes = self.store.directory.changes_after(self.memory.index.seq(), PAGE).await?;
+        // Cancels before everything: nothing may hold them up.
+        for change in &changes {
+            if let ChangeKind::Cancel { id } = change.what {
+                (self.cancelled)(id);
+            }
+        }
         // Rights first: who waits for the index to have a change then has its rights too.
         for change in &changes {
             self.take_rights(change).await?;

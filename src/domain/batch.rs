@@ -131,3 +131,16 @@ pub struct Settlement {
     /// Nothing of the batch is left: close it.
     pub done: bool,
 }
+
+impl Settlement {
+    /// The message was cancelled: whoever would be tried again is not.
+    pub fn call_off_retries(&mut self) {
+        let called_off = std::mem::take(&mut self.again).into_iter().map(|Again { set, detail, .. }| Settled {
+            outcome: Outcome::Cancelled,
+            reason: Reason::CancelledByPerson,
+            set,
+            detail,
+        });
+        self.settled.extend(called_off);
+    }
+}

@@ -12,10 +12,13 @@ use crate::domain::message::MessageState;
 use crate::domain::refusal::{Reason, Refusal};
 use crate::store::{Cancelled, MessageRow};
 
-/// How often a cancel looks whether the nodes that hold batches have given them up: for five seconds.
-const LOOKS: u32 = 100;
-/// The time between two looks.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long a cancel waits for the nodes that hold batches to give them up. Another node hears of it by the
+/// change feed within a second or so.
+const WAIT: Duration = Duration::from_secs(5);
+/// The first pause between two looks; each is half as long again as the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(25);
+/// The longest pause between two looks.
+const PAUSE_MAX: Duration = Duration::from_millis(250);
 
 /// What a cancel could still stop: `sent + stopped + open` is the deliveries of all released legs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,12 +51,12 @@ impl Publisher {
         if let Some(leg) = inbox_leg(&row.facts) {
             parts.inbox.hidden(leg);
         }
-        for _ in 0..LOOKS {
-            if counts.open == 0 {
-                break;
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-            counts = self.cancel_in_store(id).await?;
+        let (mut pause, mut waited) = (FIRST_PAUSE, Duration::ZERO);
+        while counts.open > 0 && waited < WAIT {
+            tokio::time::sleep(pause).await;
+            waited += pause;
+            pause = (pause + pause / 2).min(PAUSE_MAX);
+            counts = Cancelled::of(&parts.store.messages.legs(id).await?);
         }
         let after = self.own_message(caller, id).await?;
         if after.cancelled_at.is_none() {

@@ -27,7 +27,8 @@ pub trait Deliveries: Send + Sync {
 
     /// The settle commit: one transaction for the group. For every item whose fence holds: outcome rows, new
     /// batches for retries, counters, closing of the batch, and, when nothing of a leg is left, the fold of
-    /// its counts into the leg and the rollup, and the end of its message. Items whose fence does not hold
+    /// its counts into the leg and the rollup, and the end of its message. Of a message that is cancelled by
+    /// then nothing is tried again: its retries are settled as cancelled. Items whose fence does not hold
     /// are dropped. Returns for each whether it was written. Settling the same fence again after `done` is
     /// not written.
     async fn settle(&self, group: Vec<Settlement>) -> Result<Vec<bool>>;

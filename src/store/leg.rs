@@ -106,7 +106,8 @@ impl OutcomeColumns {
 
 impl Cancelled {
     /// What became of a cancelled message so far.
-    pub(super) fn of(legs: &[Leg]) -> Cancelled {
+    #[must_use]
+    pub fn of(legs: &[Leg]) -> Cancelled {
         let mut so_far = Cancelled::default();
         for leg in legs {
             so_far.stopped += leg.counts.get(Outcome::Cancelled);

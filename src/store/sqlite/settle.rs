@@ -19,13 +19,25 @@ pub(super) fn settle(connection: &Connection, group: &[Settlement]) -> Result<Ve
     let mut written = Vec::with_capacity(group.len());
     for item in group {
         let held = holds(connection, &item.fence)?;
-        if held {
+        if held && !item.again.is_empty() && is_cancelled(connection, item)? {
+            let mut last = item.clone();
+            last.call_off_retries();
+            settle_batch(connection, &last, &mut tally)?;
+        } else if held {
             settle_batch(connection, item, &mut tally)?;
         }
         written.push(held);
     }
     tally::write(connection, tally)?;
     Ok(written)
+}
+
+/// Whether the tombstone was written since the batch was claimed.
+fn is_cancelled(connection: &Connection, item: &Settlement) -> Result<bool> {
+    connection
+        .prepare_cached("select 1 from message where id = ?1 and cancelled_at is not null")
+        .and_then(|mut statement| statement.exists([item.leg.message().0]))
+        .map_err(fault)
 }
 
 fn settle_batch(connection: &Connection, item: &Settlement, tally: &mut Tally) -> Result<()> {

@@ -7,16 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use campanile::access::Caller;
-use campanile::directory::{Follower, Memory, Registrar, RegistrarParts};
+use campanile::directory::{Follower, Memory, OnCancel, Registrar, RegistrarParts};
 use campanile::domain::access::{Key, KeyScope, Mode, Principal};
+use campanile::domain::channel::Channel;
+use campanile::domain::id::MessageId;
 use campanile::domain::page::PageRequest;
 use campanile::domain::refusal::Refusal;
 use campanile::runtime::clock::ManualClock;
 use campanile::runtime::tasks::Tasks;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use crate::store::fixture::{LEASE, node, nth};
 use crate::store::fixture::{NOW, campus};
-use crate::store::publishing::{PUBLISHER, grant, key};
+use crate::store::publishing::{PUBLISHER, accept, grant, id, key, publish};
 use crate::store::{Fresh, Store, sqlite};
 
 /// A campus with its registrar and follower.
@@ -25,6 +29,8 @@ pub struct Office {
     pub memory: Memory,
     pub follower: Follower,
     pub registrar: Registrar,
+    /// The messages of whose cancels this node has heard.
+    pub cancelled: Arc<Mutex<Vec<MessageId>>>,
     _tasks: Tasks,
     _fresh: Fresh,
 }
@@ -36,14 +42,17 @@ pub async fn office(people: u32) -> Office {
     campus(&store, people).await;
     let memory = Memory::load(&store).await.unwrap();
     let tasks = Tasks::new();
-    let follower = Follower::start(store.clone(), memory.clone(), Arc::new(Notify::new()), &tasks);
+    let cancelled = Arc::new(Mutex::new(Vec::new()));
+    let heard = cancelled.clone();
+    let on_cancel: OnCancel = Arc::new(move |message| heard.lock().push(message));
+    let follower = Follower::start(store.clone(), memory.clone(), Arc::new(Notify::new()), on_cancel, &tasks);
     let registrar = Registrar::new(RegistrarParts {
         store: store.clone(),
         memory: memory.clone(),
         follower: follower.clone(),
         clock: Arc::new(ManualClock::at(NOW)),
     });
-    Office { store, memory, follower, registrar, _tasks: tasks, _fresh: fresh }
+    Office { store, memory, follower, registrar, cancelled, _tasks: tasks, _fresh: fresh }
 }
 
 /// A caller with these scopes.
@@ -94,4 +103,18 @@ async fn a_change_without_a_hint_is_seen_within_seconds() {
     let seen = office.memory.index.wait_for(seq);
     tokio::time::timeout(Duration::from_secs(10), seen).await.expect("polled");
     assert!(office.memory.keyring.get(key(1).id).is_some());
+}
+
+#[tokio::test]
+async fn a_node_that_follows_hears_of_every_cancel() {
+    let office = office(20).await;
+    let store = &office.store;
+    store.access.create_key(key(1)).await.unwrap();
+    store.access.create_grant(grant(1)).await.unwrap();
+    store.nodes.join(node(), LEASE).await.unwrap();
+    accept(store, publish(store, 1, (nth(1)..=nth(20)).collect(), &[Channel::Email]).await).await;
+    store.messages.cancel(id(1), NOW).await.unwrap();
+    let seq = store.directory.head().await.unwrap();
+    office.follower.catch_up(seq).await.unwrap();
+    assert_eq!(*office.cancelled.lock(), [id(1)]);
 }

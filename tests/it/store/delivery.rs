@@ -32,6 +32,7 @@ super::cases! {
     a_part_that_is_settled_again_counts_nobody_twice,
     a_retry_moves_people_to_a_later_batch,
     a_retry_that_waits_is_stopped_by_a_cancel,
+    a_retry_of_what_was_cancelled_meanwhile_is_called_off,
     a_short_message_is_retried_in_place,
     the_last_outcome_closes_leg_and_message,
     recovery_takes_out_what_is_settled,
@@ -247,6 +248,25 @@ async fn a_retry_that_waits_is_stopped_by_a_cancel(store: &Store) {
     assert_eq!((cancelled.sent, cancelled.stopped, cancelled.open), (7, 13, 0));
     assert!(claim(store, At(i64::MAX), 9, EPOCH).await.is_empty());
     assert_eq!(store.messages.message(id(1)).await.unwrap().unwrap().state, MessageState::Cancelled);
+}
+
+async fn a_retry_of_what_was_cancelled_meanwhile_is_called_off(store: &Store) {
+    office(store, 20).await;
+    accept(store, publish(store, 1, everybody(10), &[Email]).await).await;
+    accept(store, publish(store, 2, set([1]), &[Email]).await).await;
+    let (later, mut group) = (At(NOW.0 + 3_600_000), Vec::new());
+    for batch in claim(store, NOW, 9, EPOCH).await {
+        let (sent, tried) = if batch.short { (vec![], set([1])) } else { (vec![set([1, 2])], set([7, 8, 9])) };
+        let settled = sent.into_iter().map(|sent| settled(Outcome::Sent, sent)).collect();
+        group.push(Settlement { settled, again: vec![again(tried, later)], done: batch.short, ..settlement(&batch) });
+    }
+    for n in [1, 2] {
+        assert!(store.messages.cancel(id(n), NOW).await.unwrap().unwrap().open > 0, "the node holds it");
+    }
+    assert_eq!(store.deliveries.settle(group).await.unwrap(), [true, true]);
+    assert_eq!(counts(store, 1, 1).await, [5, 2, 0, 0, 0, 3, 0]);
+    assert_eq!(counts(store, 2, 1).await, [0, 0, 0, 0, 0, 1, 0]);
+    assert!(claim(store, At(i64::MAX), 9, EPOCH).await.is_empty(), "nothing waits for its time");
 }
 
 async fn a_short_message_is_retried_in_place(store: &Store) {
