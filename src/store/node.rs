@@ -8,6 +8,9 @@ use super::Result;
 use crate::domain::node::{NodeState, Roles};
 use crate::domain::time::At;
 
+/// How long a node that ended is remembered.
+pub(super) const REMEMBERED: Duration = Duration::from_secs(7 * 86_400);
+
 /// The nodes on a store. Leases run in the store's own time, so that no node's clock matters; whoever must
 /// judge its own lease without asking counts on its monotonic clock from before the call that renewed it.
 #[async_trait]
@@ -62,4 +65,14 @@ pub struct NodeRow {
     pub lease_left: Duration,
     /// How many batches it holds.
     pub held: u64,
+}
+
+/// What is left of a lease.
+pub(super) fn lease_left(state: NodeState, lease_until: At, now: At) -> Duration {
+    if state == NodeState::Alive { lease_until.since(now) } else { Duration::ZERO }
+}
+
+/// A span as the stores count it; as long as it may be, it can be added to a time.
+pub(super) fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX).min(i64::MAX / 4)
 }

@@ -25,6 +25,7 @@ mod inspection;
 mod leg;
 mod made;
 mod message;
+mod node;
 mod open;
 mod pool;
 mod report;

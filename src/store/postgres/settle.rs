@@ -1,6 +1,7 @@
 //! The settle commit: outcomes, retries, counters and closing, for a group of batches in one transaction. Then,
 //! for legs that are complete by it, the closing of the leg in a transaction of its own.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use tokio_postgres::Row;
@@ -42,6 +43,14 @@ const HOLD_MESSAGES: &str = "select from message where id = any($1::bigint[]) an
 const END_MESSAGES: &str = "update message set state = 3 where id = any($1::bigint[]) and state = 2 and not exists \
                             (select from batch where batch.leg_id between message.id + 1 and message.id + 15 \
                             and batch.state <> 3)";
+
+/// Whether messages are cancelled whose deliveries are to be tried again. Held until the commit: a cancel that
+/// comes later finds the new batches waiting, and one that came before is seen here. Messages to one person are
+/// held as they are at the end, so that two groups cannot wait for each other.
+const TOMBSTONES: &str = "select id, cancelled_at is not null from message where id = any($1::bigint[]) \
+                          order by id for share";
+const TOMBSTONES_SHORT: &str = "select id, cancelled_at is not null from message where id = any($1::bigint[]) \
+                                order by id for update";
 
 /// Batch rows that change, by column.
 #[derive(Default)]
@@ -95,6 +104,8 @@ struct Found {
     held: HashMap<Fence, Held>,
     prior: HashMap<i64, Set>,
     books: HashMap<i64, Books>,
+    /// Messages whose retries are called off.
+    cancelled: HashSet<i64>,
 }
 
 /// What the transaction writes.
@@ -117,7 +128,8 @@ impl Postgres {
         if found.held.is_empty() {
             return Ok(vec![false; group.len()]);
         }
-        let decided = decide(group, &mut found);
+        let group = called_off(group, &found.cancelled);
+        let decided = decide(&group, &mut found);
         let complete = write(session, &decided, &found.held).await?;
         if let Err(error) = self.fold(&complete).await {
             // What was settled stands; the sweep closes the legs.
@@ -141,15 +153,43 @@ async fn find(session: &Session, group: &[Settlement]) -> Result<Found> {
             false => long.push(item.fence.batch.0),
         }
     }
-    let [held, prior, books] = session.prepared([HELD, PRIOR, BOOKS]).await?;
-    let (_, held, prior, books) = futures::try_join!(
+    let retried = retried(group);
+    let retried_shorts = if group.iter().any(|item| item.short && !item.again.is_empty()) { &shorts[..] } else { &[] };
+    let [held, one, many, prior, books] = session.prepared([HELD, TOMBSTONES_SHORT, TOMBSTONES, PRIOR, BOOKS]).await?;
+    let (_, held, one, many, prior, books) = futures::try_join!(
         session.begin(),
         session.run(&held, [&ids, &epochs, &claims]),
+        session.run_if(!retried_shorts.is_empty(), &one, [&retried_shorts]),
+        session.run_if(!retried.is_empty(), &many, [&retried]),
         session.run_if(!long.is_empty(), &prior, [&long]),
         session.run_if(!shorts.is_empty(), &books, [&shorts]),
     )?;
     let held = held.iter().map(|row| Ok((fence(row)?, held_batch(row)?))).collect::<Result<_>>()?;
-    Ok(Found { held, prior: prior_of(&prior)?, books: books_of(&books)? })
+    let mut cancelled = HashSet::new();
+    for row in one.iter().chain(&many) {
+        if get(row, 1)? {
+            cancelled.insert(get(row, 0)?);
+        }
+    }
+    Ok(Found { held, prior: prior_of(&prior)?, books: books_of(&books)?, cancelled })
+}
+
+/// The messages to many of whom some are to be tried again.
+fn retried(group: &[Settlement]) -> Vec<i64> {
+    let retried = group.iter().filter(|item| !item.short && !item.again.is_empty());
+    let messages: BTreeSet<i64> = retried.map(|item| item.leg.message().0).collect();
+    messages.into_iter().collect()
+}
+
+/// The group without the retries of messages that were cancelled.
+fn called_off<'a>(group: &'a [Settlement], cancelled: &HashSet<i64>) -> Cow<'a, [Settlement]> {
+    let mut group = Cow::Borrowed(group);
+    if !cancelled.is_empty() {
+        for item in group.to_mut().iter_mut().filter(|item| cancelled.contains(&item.leg.message().0)) {
+            item.call_off_retries();
+        }
+    }
+    group
 }
 
 fn held_batch(row: &Row) -> Result<Held> {

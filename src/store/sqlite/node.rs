@@ -11,13 +11,12 @@ use super::encode::{advance, known, unsigned};
 use super::{Sqlite, fault};
 use crate::domain::node::{NodeState, Roles};
 use crate::domain::time::At;
+use crate::store::node::{REMEMBERED, lease_left, millis};
 use crate::store::release::WAITING;
 use crate::store::{NodeDraft, NodeRow, Nodes, Result};
 
 /// The store's time in milliseconds.
 pub(super) const CLOCK: &str = "cast(unixepoch('subsec') * 1000 as integer)";
-/// How long a node that ended is remembered.
-const REMEMBERED: Duration = Duration::from_secs(7 * 86_400);
 
 #[async_trait]
 impl Nodes for Sqlite {
@@ -111,7 +110,6 @@ fn read(row: &Row<'_>, now: i64) -> Result<NodeRow> {
     let number = |column: usize| row.get::<_, i64>(column).map_err(fault);
     let state = known(NodeState::from_code(number(3)?), "node state")?;
     let lease_until = At(number(5)?);
-    let alive = state == NodeState::Alive;
     Ok(NodeRow {
         epoch: number(0)?,
         name: row.get(1).map_err(fault)?,
@@ -119,15 +117,11 @@ fn read(row: &Row<'_>, now: i64) -> Result<NodeRow> {
         state,
         started_at: At(number(4)?),
         lease_until,
-        lease_left: if alive { lease_until.since(At(now)) } else { Duration::ZERO },
+        lease_left: lease_left(state, lease_until, At(now)),
         held: unsigned(number(6)?),
     })
 }
 
 fn clock(connection: &Connection) -> Result<i64> {
     connection.query_row(&format!("select {CLOCK}"), [], |row| row.get(0)).map_err(fault)
-}
-
-fn millis(span: Duration) -> i64 {
-    i64::try_from(span.as_millis()).unwrap_or(i64::MAX / 4).min(i64::MAX / 4)
 }
