@@ -63,7 +63,12 @@ fn person(number: u32) -> v1::User {
 
 async fn application(service: &Service, channel: Channel) -> Application {
     let mut client = v1::access_service_client::AccessServiceClient::new(channel);
-    let application = v1::Application { title: "bench".into(), department_id: "campus".into(), ..Default::default() };
+    let application = v1::Application {
+        title: "bench".into(),
+        department_id: "campus".into(),
+        inbox_gateway_department_ids: vec!["campus".into()],
+        ..Default::default()
+    };
     let request = v1::CreateApplicationRequest { application: Some(application) };
     let created = client.create_application(service.ask(request)).await.expect("an application").into_inner();
     let id = created.application.expect("an application").application_id;
