@@ -8,6 +8,7 @@ mod access;
 mod books;
 mod credential;
 mod delivery;
+mod departments;
 mod directory;
 mod encode;
 mod facts;
@@ -15,6 +16,7 @@ mod grant;
 mod inbox;
 mod inspection;
 mod leg;
+mod members;
 mod message;
 mod node;
 pub mod postgres;
@@ -24,6 +26,7 @@ mod report;
 mod rights;
 mod settling;
 pub mod sqlite;
+mod users;
 
 use std::sync::Arc;
 

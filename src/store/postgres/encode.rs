@@ -26,6 +26,11 @@ pub(super) fn set_in(row: &Row, column: usize) -> Result<Set> {
     set_of(get(row, column)?)
 }
 
+/// The ordinals as PostgreSQL takes them.
+pub(super) fn ordinals(set: impl IntoIterator<Item = u32>) -> Vec<i64> {
+    set.into_iter().map(i64::from).collect()
+}
+
 /// The number of the last change.
 pub(super) async fn head(session: &Session) -> Result<i64> {
     get(&session.one("select value from head where name = 'change'", &[]).await?, 0)

@@ -16,6 +16,7 @@ mod claim;
 mod credential;
 mod delivery;
 mod department;
+mod directory;
 mod durability;
 mod encode;
 mod fault;
@@ -24,6 +25,7 @@ mod inbox;
 mod inspection;
 mod leg;
 mod made;
+mod member;
 mod message;
 mod node;
 mod open;
@@ -32,7 +34,10 @@ mod report;
 mod row;
 mod session;
 mod settle;
+mod tag;
 mod tally;
+mod upsert;
+mod user;
 
 use std::sync::Arc;
 

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::Object;
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::{FutureExt, TryStreamExt};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Statement};
 
@@ -61,16 +61,23 @@ impl Postgres {
         self.begun("begin isolation level repeatable read read only", SESSION).await
     }
 
+    /// A transaction that may write very many rows.
+    pub(super) async fn whole_transaction(&self) -> Result<Session> {
+        self.whole("begin isolation level read committed").await
+    }
+
     /// A snapshot for a whole table.
     pub(super) async fn whole_snapshot(&self) -> Result<Session> {
-        let session = self.begun("begin isolation level repeatable read read only", WHOLE).await?;
-        session.batch(&format!("set local statement_timeout = {}", WHOLE.as_millis())).await?;
-        Ok(session)
+        self.whole("begin isolation level repeatable read read only").await
     }
 
     /// Single statements, each its own transaction.
     pub(super) async fn session(&self) -> Result<Session> {
         self.begun("", SESSION).await
+    }
+
+    async fn whole(&self, begin: &str) -> Result<Session> {
+        self.begun(&format!("{begin}; set local statement_timeout = {}", WHOLE.as_millis()), WHOLE).await
     }
 
     async fn begun(&self, begin: &str, limit: Duration) -> Result<Session> {
@@ -91,7 +98,24 @@ impl Session {
     /// The rows of a statement.
     pub(super) async fn rows(&self, sql: &str, values: &Values<'_>) -> Result<Vec<Row>> {
         let connection = self.connection()?;
-        self.step(async { connection.query(&connection.prepare_cached(sql).await?, values).await }).await
+        self.step(async { connection.query(&connection.prepare_cached(sql).await?, values).await }.boxed()).await
+    }
+
+    /// Hands the rows of a statement to `take` one by one: a whole table need not fit into memory twice.
+    pub(super) async fn each(&self, sql: &str, mut take: impl FnMut(Row) -> Result<()> + Send) -> Result<()> {
+        const NO_VALUES: [&str; 0] = [];
+        let connection = self.connection()?;
+        let rows = async {
+            let statement = connection.prepare_cached(sql).await?;
+            let mut rows = std::pin::pin!(connection.query_raw(&statement, NO_VALUES).await?);
+            while let Some(row) = rows.try_next().await? {
+                if let Err(fault) = take(row) {
+                    return Ok(Err(fault));
+                }
+            }
+            Ok(Ok(()))
+        };
+        self.step(rows.boxed()).await?
     }
 
     /// The one row of a statement that has one.
@@ -107,7 +131,7 @@ impl Session {
     /// How many rows a statement wrote.
     pub(super) async fn execute(&self, sql: &str, values: &Values<'_>) -> Result<u64> {
         let connection = self.connection()?;
-        self.step(async { connection.execute(&connection.prepare_cached(sql).await?, values).await }).await
+        self.step(async { connection.execute(&connection.prepare_cached(sql).await?, values).await }.boxed()).await
     }
 
     /// Statements without values, separated by semicolons.
@@ -156,7 +180,6 @@ impl Session {
     }
 
     /// Writes many rows at once; `sql` is a `copy … from stdin binary`, and each row has a value per type.
-    #[expect(dead_code, reason = "the bulk write of users lands next")]
     pub(super) async fn copy(&self, sql: &str, types: &[Type], rows: &[Vec<&(dyn ToSql + Sync)>]) -> Result<()> {
         if rows.is_empty() {
             return Ok(());
@@ -170,7 +193,7 @@ impl Session {
             }
             writer.finish().await
         };
-        self.step(written).await.map(|_| ())
+        self.step(written.boxed()).await.map(|_| ())
     }
 
     /// Makes what was written stand.
@@ -184,7 +207,8 @@ impl Session {
         self.connection.as_ref().ok_or_else(|| Error::Unavailable("the connection is gone".into()))
     }
 
-    /// Waits for an answer of the server, at most until the deadline.
+    /// Waits for an answer of the server, at most until the deadline. Callers box what is large, or every future
+    /// above would hold it.
     async fn step<T>(&self, answer: impl Future<Output = Answer<T>>) -> Result<T> {
         let left = self.until.saturating_sub(self.clock.monotonic());
         match tokio::time::timeout(left, answer).await {

@@ -6,10 +6,8 @@ use super::{fault, feed, tag};
 use crate::domain::change::ChangeCode;
 use crate::domain::directory::{Department, TagKind};
 use crate::domain::time::At;
+use crate::store::departments::{self, Plan};
 use crate::store::{DepartmentDraft, Result, refuse};
-
-/// No tree is deeper; a longer walk to the root means that the rows are damaged.
-const DEPTH_MAX: usize = 1_000;
 
 /// One department.
 pub(super) fn by_id(connection: &Connection, id: i64) -> Result<Option<Department>> {
@@ -43,54 +41,40 @@ pub(super) fn id_of(connection: &Connection, external_id: &str, field: &str) -> 
     }
 }
 
-/// Creates a department or renames and moves it. An unchanged one writes nothing.
-pub(super) fn upsert(connection: &Connection, draft: &DepartmentDraft, at: At) -> Result<()> {
-    let parent_id = match &draft.parent {
-        Some(parent) => Some(id_of(connection, parent, "department.parent_id")?),
-        None => None,
-    };
-    let id = match by_external_id(connection, &draft.external_id)? {
-        Some(kept) if kept.parent_id == parent_id && kept.name == draft.name => return Ok(()),
-        Some(kept) => {
-            refuse_cycle(connection, &kept, parent_id)?;
-            update(connection, kept.id, parent_id, &draft.name)?;
-            kept.id
+/// Creates departments or renames and moves them, in order.
+pub(super) fn upsert(connection: &Connection, rows: Vec<DepartmentDraft>, at: At) -> Result<()> {
+    let kept = all(connection)?;
+    let next = kept.last().map_or(1, |last| last.id + 1);
+    let Plan { created, updated, changes } = departments::plan(rows, kept, next..)?;
+    for new in &created {
+        insert(connection, new)?;
+    }
+    for kept in &updated {
+        update(connection, kept)?;
+    }
+    let mut created = created.iter();
+    for (id, new) in changes {
+        if let Some(department) = if new { created.next() } else { None } {
+            tag::create(connection, TagKind::Department, &department.external_id, Some(id), at)?;
         }
-        None => {
-            let id = insert(connection, parent_id, draft)?;
-            tag::create(connection, TagKind::Department, &draft.external_id, Some(id), at)?;
-            id
-        }
-    };
-    feed::append(connection, at, ChangeCode::Department, id)?;
+        feed::append(connection, at, ChangeCode::Department, id)?;
+    }
     Ok(())
 }
 
-fn refuse_cycle(connection: &Connection, moved: &Department, parent_id: Option<i64>) -> Result<()> {
-    let mut above = parent_id;
-    for _ in 0..DEPTH_MAX {
-        match above {
-            None => return Ok(()),
-            Some(id) if id == moved.id => break,
-            Some(id) => above = by_id(connection, id)?.and_then(|department| department.parent_id),
-        }
-    }
-    Err(refuse::department_cycle(&moved.external_id).into())
-}
-
-fn insert(connection: &Connection, parent_id: Option<i64>, draft: &DepartmentDraft) -> Result<i64> {
+fn insert(connection: &Connection, department: &Department) -> Result<()> {
+    let Department { id, external_id, parent_id, name } = department;
     connection
-        .prepare_cached(
-            "insert into department (parent_id, external_id, name, version) values (?1, ?2, ?3, 1) returning id",
-        )
-        .and_then(|mut statement| statement.query_row((parent_id, &draft.external_id, &draft.name), |row| row.get(0)))
+        .prepare_cached("insert into department (id, parent_id, external_id, name, version) values (?1, ?2, ?3, ?4, 1)")
+        .and_then(|mut statement| statement.execute((id, parent_id, external_id, name)))
+        .map(|_| ())
         .map_err(fault)
 }
 
-fn update(connection: &Connection, id: i64, parent_id: Option<i64>, name: &str) -> Result<()> {
+fn update(connection: &Connection, department: &Department) -> Result<()> {
     connection
         .prepare_cached("update department set parent_id = ?2, name = ?3, version = version + 1 where id = ?1")
-        .and_then(|mut statement| statement.execute((id, parent_id, name)))
+        .and_then(|mut statement| statement.execute((department.id, department.parent_id, &department.name)))
         .map(|_| ())
         .map_err(fault)
 }

@@ -43,9 +43,7 @@ impl Directory for Sqlite {
 
     async fn upsert_departments(&self, rows: Vec<DepartmentDraft>, at: At) -> Result<i64> {
         let write = move |connection: &_| {
-            for row in &rows {
-                department::upsert(connection, row, at)?;
-            }
+            department::upsert(connection, rows, at)?;
             head(connection, "change")
         };
         self.writer.write(write).await

@@ -9,63 +9,16 @@ use super::{fault, feed};
 use crate::domain::set::{self, Set};
 use crate::domain::time::At;
 use crate::store::Result;
+use crate::store::members::MemberChanges;
 
-/// What a transaction does to the members of tags, gathered so that every segment is written once.
-#[derive(Default)]
-pub(super) struct MemberChanges {
-    tags: BTreeMap<i64, Delta>,
-}
-
-/// Who comes in and who goes out; disjoint.
-#[derive(Default)]
-struct Delta {
-    added: Set,
-    removed: Set,
-}
-
-impl MemberChanges {
-    /// Puts a user in.
-    pub(super) fn add(&mut self, tag_id: i64, ordinal: u32) {
-        let delta = self.tags.entry(tag_id).or_default();
-        delta.removed.remove(ordinal);
-        delta.added.insert(ordinal);
-    }
-
-    /// Takes a user out.
-    pub(super) fn remove(&mut self, tag_id: i64, ordinal: u32) {
-        let delta = self.tags.entry(tag_id).or_default();
-        delta.added.remove(ordinal);
-        delta.removed.insert(ordinal);
-    }
-
-    /// Writes every touched segment and appends what really changed to the feed.
-    pub(super) fn write(self, connection: &Connection, at: At) -> Result<()> {
-        for (tag_id, delta) in self.tags {
-            let mut parts: BTreeMap<u32, Delta> = BTreeMap::new();
-            for (segment, added) in set::segments(&delta.added) {
-                parts.entry(segment).or_default().added = added;
-            }
-            for (segment, removed) in set::segments(&delta.removed) {
-                parts.entry(segment).or_default().removed = removed;
-            }
-            for (segment, part) in parts {
-                write_segment(connection, at, (tag_id, segment), part)?;
-            }
+/// Writes every touched segment and appends what really changed to the feed.
+pub(super) fn write(connection: &Connection, changes: MemberChanges, at: At) -> Result<()> {
+    for (place, delta) in changes.by_segment() {
+        if let Some(edited) = delta.apply(segment(connection, place)?) {
+            store_segment(connection, place, &edited.after)?;
+            feed::append_members(connection, at, place, &edited.added, &edited.removed)?;
         }
-        Ok(())
     }
-}
-
-fn write_segment(connection: &Connection, at: At, place: (i64, u32), delta: Delta) -> Result<()> {
-    let before = segment(connection, place)?;
-    let added = delta.added - &before;
-    let removed = delta.removed & &before;
-    if added.is_empty() && removed.is_empty() {
-        return Ok(());
-    }
-    let after = (before | &added) - &removed;
-    store_segment(connection, place, &after)?;
-    feed::append_members(connection, at, place, &added, &removed)?;
     Ok(())
 }
 

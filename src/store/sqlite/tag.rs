@@ -1,14 +1,16 @@
 //! Tags: their rows, and edits of static ones.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::encode::{head, known, union};
-use super::member::{self, MemberChanges};
-use super::{department, fault, feed, user};
+use super::{department, fault, feed, member, user};
 use crate::domain::change::ChangeCode;
 use crate::domain::directory::{Tag, TagKind};
 use crate::domain::set::Set;
 use crate::domain::time::At;
+use crate::store::members::MemberChanges;
 use crate::store::{MembersWritten, Result, TagDraft, refuse};
 
 /// The tag with a number.
@@ -23,8 +25,12 @@ pub(super) fn by_id(connection: &Connection, id: i64) -> Result<Option<Tag>> {
 
 /// Every tag.
 pub(super) fn all(connection: &Connection) -> Result<Vec<Tag>> {
+    all_of(connection, "select id, kind, name, title, rule, department_id from tag order by id")
+}
+
+fn all_of(connection: &Connection, sql: &str) -> Result<Vec<Tag>> {
     let rows: Vec<Columns> = connection
-        .prepare_cached("select id, kind, name, title, rule, department_id from tag order by id")
+        .prepare_cached(sql)
         .and_then(|mut statement| statement.query_map([], columns)?.collect())
         .map_err(fault)?;
     rows.into_iter().map(tag).collect()
@@ -46,6 +52,12 @@ pub(super) fn id_of(connection: &Connection, kind: TagKind, name: &str) -> Resul
         .prepare_cached("select id from tag where kind = ?1 and name = ?2")
         .and_then(|mut statement| statement.query_row((kind as i64, name), |row| row.get(0)).optional())
         .map_err(fault)
+}
+
+/// The tags that follow from addresses and status.
+pub(super) fn implied(connection: &Connection) -> Result<HashMap<(TagKind, String), i64>> {
+    let tags = all_of(connection, "select id, kind, name, title, rule, department_id from tag where kind in (4, 5)")?;
+    Ok(tags.into_iter().map(|tag| ((tag.kind, tag.name), tag.id)).collect())
 }
 
 /// Creates a tag without title or rule. Its number is that of its change, so that none is ever used twice.
@@ -122,7 +134,7 @@ pub(super) fn edit(connection: &Connection, name: &str, add: Set, remove: Set, a
         user::touch(connection, ordinal)?;
         changes.remove(tag.id, ordinal);
     }
-    changes.write(connection, at)?;
+    member::write(connection, changes, at)?;
     written.seq = head(connection, "change")?;
     Ok(written)
 }
@@ -131,7 +143,8 @@ fn members(connection: &Connection, tag_id: i64) -> Result<Set> {
     union(connection, "select members from tag_segment where tag_id = ?1", tag_id)
 }
 
-fn insert(connection: &Connection, tag: &Tag, at: At) -> Result<i64> {
+/// Stores a new tag. Its number is that of its change, so that none is ever used twice.
+pub(super) fn insert(connection: &Connection, tag: &Tag, at: At) -> Result<i64> {
     const SQL: &str = "insert into tag (id, kind, name, title, rule, department_id, version) \
                        values (?1, ?2, ?3, ?4, ?5, ?6, 1)";
     let id = feed::next(connection)?;

@@ -1,0 +1,193 @@
+//! The bulk write of users: what is kept is read at once, the plan made, new rows copied in.
+
+use std::collections::HashMap;
+
+use tokio_postgres::types::{ToSql, Type};
+
+use super::encode::{get, known, small};
+use super::feed::Feed;
+use super::session::{Session, Values};
+use super::{member, tag, user};
+use crate::domain::change::ChangeCode;
+use crate::domain::directory::{UserDraft, UserKind, UserStatus};
+use crate::domain::time::At;
+use crate::store::users::{self, Entry, Known, Names, Plan, Write};
+use crate::store::{Error, Result, UsersWritten};
+
+/// Writes the rows in one transaction. A refused row is left out, the others are written.
+pub(super) async fn users(session: &Session, rows: Vec<UserDraft>, at: At) -> Result<UsersWritten> {
+    let mut feed = Feed::lock(session).await?;
+    let known = look_up(session, &Names::of(&rows), feed.seq()).await?;
+    let Plan { mut written, tags, users, created, ordinal, members } = users::plan(rows, known)?;
+    for planned in &tags {
+        if feed.append_new(ChangeCode::Tag) != planned.id {
+            return Err(Error::Damaged("the order of changes".into()));
+        }
+    }
+    tag::insert(session, &tags).await?;
+    let (new, changed): (Vec<&Write>, Vec<&Write>) = users.iter().partition(|write| write.kept.is_none());
+    insert(session, &new).await?;
+    update(session, &changed).await?;
+    write_addresses(session, &users, at).await?;
+    write_tags(session, &users).await?;
+    if !created.is_empty() {
+        session.execute("update head set value = $1 where name = 'ordinal'", &[&ordinal]).await?;
+        feed.append_users(&created);
+    }
+    member::write(session, &mut feed, members).await?;
+    written.seq = feed.write(session, at).await?;
+    Ok(written)
+}
+
+async fn look_up(session: &Session, names: &Names, seq: i64) -> Result<Known> {
+    const ORDINAL: &str = "select value from head where name = 'ordinal'";
+    const DEPARTMENTS: &str = "select department.external_id, department.id, tag.id from department \
+                               join tag on tag.kind = 3 and tag.name = department.external_id \
+                               where department.external_id = any($1)";
+    let in_names: &Values<'_> = &[&names.departments];
+    let (ordinal, departments, tags, implied, users) = futures::try_join!(
+        session.one(ORDINAL, &[]),
+        session.rows(DEPARTMENTS, in_names),
+        tag::named(session, &names.tags),
+        tag::implied(session),
+        kept(session, &names.users),
+    )?;
+    let mut found = Known { users, seq, ordinal: get(&ordinal, 0)?, ..Known::default() };
+    for row in &departments {
+        found.departments.insert(get(row, 0)?, (get(row, 1)?, get(row, 2)?));
+    }
+    found.tags = tags.into_iter().map(|tag| (tag.name, (tag.kind, tag.id))).collect();
+    found.implied = implied.into_iter().map(|tag| ((tag.kind, tag.name), tag.id)).collect();
+    Ok(found)
+}
+
+/// What is kept of users, by external id.
+async fn kept(session: &Session, external_ids: &[String]) -> Result<HashMap<String, (u32, Entry)>> {
+    const USERS: &str = "select external_id, ordinal, kind, name, status, locale, primary_department_id \
+                         from \"user\" where external_id = any($1)";
+    const ADDRESSES: &str = "select u.external_id, address.channel, address.value \
+                             from \"user\" u join address on address.ordinal = u.ordinal where u.external_id = any($1)";
+    const TAGS: &str = "select u.external_id, membership.tag_id from \"user\" u \
+                        join membership on membership.ordinal = u.ordinal where u.external_id = any($1)";
+    let values: &Values<'_> = &[&external_ids];
+    let (users, addresses, tags) =
+        futures::try_join!(session.rows(USERS, values), session.rows(ADDRESSES, values), session.rows(TAGS, values),)?;
+    let mut found = HashMap::with_capacity(users.len());
+    for row in &users {
+        let entry = Entry {
+            kind: known(UserKind::from_code(get(row, 2)?), "kind of user")?,
+            name: get(row, 3)?,
+            status: known(UserStatus::from_code(get(row, 4)?), "status")?,
+            locale: get(row, 5)?,
+            primary_id: get(row, 6)?,
+            addresses: Vec::new(),
+            tag_ids: Vec::new(),
+        };
+        found.insert(get::<String>(row, 0)?, (small(row, 1)?, entry));
+    }
+    for row in &addresses {
+        if let Some((_, entry)) = found.get_mut(get::<&str>(row, 0)?) {
+            entry.addresses.push(user::address(row, 1)?);
+        }
+    }
+    for row in &tags {
+        if let Some((_, entry)) = found.get_mut(get::<&str>(row, 0)?) {
+            entry.tag_ids.push(get(row, 1)?);
+        }
+    }
+    for (_, entry) in found.values_mut() {
+        users::sort(&mut entry.addresses);
+        entry.tag_ids.sort_unstable();
+    }
+    Ok(found)
+}
+
+/// A user's columns as numbers.
+struct Codes {
+    ordinal: i64,
+    kind: i64,
+    status: i64,
+}
+
+impl Codes {
+    fn of(write: &Write) -> Codes {
+        let Entry { kind, status, .. } = write.wanted;
+        Codes { ordinal: i64::from(write.ordinal), kind: kind as i64, status: status as i64 }
+    }
+}
+
+async fn insert(session: &Session, users: &[&Write]) -> Result<()> {
+    const SQL: &str = "copy \"user\" (ordinal, external_id, kind, name, status, locale, primary_department_id, version) \
+                       from stdin binary";
+    const TYPES: [Type; 8] =
+        [Type::INT8, Type::TEXT, Type::INT8, Type::TEXT, Type::INT8, Type::TEXT, Type::INT8, Type::INT8];
+    let codes: Vec<Codes> = users.iter().map(|write| Codes::of(write)).collect();
+    let mut rows: Vec<Vec<&(dyn ToSql + Sync)>> = Vec::with_capacity(users.len());
+    for (write, codes) in users.iter().zip(&codes) {
+        let Entry { name, locale, primary_id, .. } = &write.wanted;
+        rows.push(vec![
+            &codes.ordinal,
+            &write.external_id,
+            &codes.kind,
+            name,
+            &codes.status,
+            locale,
+            primary_id,
+            &1_i64,
+        ]);
+    }
+    session.copy(SQL, &TYPES, &rows).await
+}
+
+async fn update(session: &Session, users: &[&Write]) -> Result<()> {
+    const SQL: &str = "update \"user\" u set kind = new.kind, name = new.name, status = new.status, \
+                       locale = new.locale, primary_department_id = new.primary_id, version = version + 1 \
+                       from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::bigint[]) \
+                       as new (ordinal, kind, name, status, locale, primary_id) where u.ordinal = new.ordinal";
+    if users.is_empty() {
+        return Ok(());
+    }
+    let codes: Vec<Codes> = users.iter().map(|write| Codes::of(write)).collect();
+    let ordinals: Vec<i64> = codes.iter().map(|codes| codes.ordinal).collect();
+    let kinds: Vec<i64> = codes.iter().map(|codes| codes.kind).collect();
+    let statuses: Vec<i64> = codes.iter().map(|codes| codes.status).collect();
+    let names: Vec<&str> = users.iter().map(|write| write.wanted.name.as_str()).collect();
+    let locales: Vec<&str> = users.iter().map(|write| write.wanted.locale.as_str()).collect();
+    let primaries: Vec<Option<i64>> = users.iter().map(|write| write.wanted.primary_id).collect();
+    session.execute(SQL, &[&ordinals, &kinds, &names, &statuses, &locales, &primaries]).await.map(|_| ())
+}
+
+async fn write_addresses(session: &Session, users: &[Write], at: At) -> Result<()> {
+    const COPY: &str = "copy address (ordinal, channel, value, changed_at) from stdin binary";
+    const DELETE: &str = "delete from address using unnest($1::bigint[], $2::bigint[], $3::text[]) \
+                          as gone (ordinal, channel, value) where address.ordinal = gone.ordinal \
+                          and address.channel = gone.channel and address.value = gone.value";
+    let (mut ordinals, mut channels, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    let mut new = Vec::new();
+    for write in users {
+        let ordinal = i64::from(write.ordinal);
+        for gone in write.gone_addresses() {
+            ordinals.push(ordinal);
+            channels.push(gone.channel.code());
+            values.push(gone.value.as_str());
+        }
+        new.extend(write.new_addresses().map(|address| (ordinal, address.channel.code(), &address.value)));
+    }
+    if !ordinals.is_empty() {
+        session.execute(DELETE, &[&ordinals, &channels, &values]).await?;
+    }
+    let rows: Vec<Vec<&(dyn ToSql + Sync)>> =
+        new.iter().map(|(ordinal, channel, value)| vec![ordinal as _, channel as _, *value as _, &at.0 as _]).collect();
+    session.copy(COPY, &[Type::INT8, Type::INT8, Type::TEXT, Type::INT8], &rows).await
+}
+
+async fn write_tags(session: &Session, users: &[Write]) -> Result<()> {
+    let (mut gone, mut new) = (Vec::new(), Vec::new());
+    for write in users {
+        let ordinal = i64::from(write.ordinal);
+        gone.extend(write.gone_tags().map(|tag_id| (ordinal, tag_id)));
+        new.extend(write.new_tags().map(|tag_id| (ordinal, tag_id)));
+    }
+    member::delete_rows(session, &gone).await?;
+    member::insert_rows(session, &new).await
+}

@@ -1,0 +1,298 @@
+//! The bulk write of users, decided without a database: from the rows and from what is kept to what is written.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::members::MemberChanges;
+use super::{Error, Result, RowError, UsersWritten, refuse};
+use crate::domain::channel::Channel;
+use crate::domain::directory::{ADMINISTRATOR_ID, Address, SIMULATED, Tag, TagKind, UserDraft, UserKind, UserStatus};
+use crate::domain::refusal::Refusal;
+use crate::domain::set::Set;
+
+/// The external ids and names in some rows, each once, sorted: what a backend looks up.
+#[derive(Debug)]
+pub(super) struct Names {
+    /// Of users.
+    pub(super) users: Vec<String>,
+    /// Of departments.
+    pub(super) departments: Vec<String>,
+    /// Of tags.
+    pub(super) tags: Vec<String>,
+}
+
+/// What the store keeps of [`Names`], and where its counters stand. Nobody else may write until the plan is.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// The user's ordinal and what is kept of it, by external id.
+    pub(super) users: HashMap<String, (u32, Entry)>,
+    /// The department's key and that of its tag, by external id.
+    pub(super) departments: HashMap<String, (i64, i64)>,
+    /// Static tags and rules by name.
+    pub(super) tags: HashMap<String, (TagKind, i64)>,
+    /// All tags that follow from addresses and status, by kind and name.
+    pub(super) implied: HashMap<(TagKind, String), i64>,
+    /// The number of the last change.
+    pub(super) seq: i64,
+    /// The next ordinal that nobody has.
+    pub(super) ordinal: i64,
+}
+
+/// A user as its rows say, with names resolved. Lists are sorted and hold nothing twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// What it is.
+    pub(super) kind: UserKind,
+    /// The shown name.
+    pub(super) name: String,
+    /// Where the person stands.
+    pub(super) status: UserStatus,
+    /// BCP 47.
+    pub(super) locale: String,
+    /// The key of the primary department.
+    pub(super) primary_id: Option<i64>,
+    /// Where it can be reached; see [`sort`].
+    pub(super) addresses: Vec<Address>,
+    /// Static tags and tags of departments.
+    pub(super) tag_ids: Vec<i64>,
+}
+
+/// What is to be written, in this order: tags with their changes, the change of the users, then rows and sets.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// What to answer, but for the change number.
+    pub(super) written: UsersWritten,
+    /// New tags. Their ids are the numbers of their changes, which follow one another from [`Known::seq`].
+    pub(super) tags: Vec<Tag>,
+    /// New and changed users by ordinal: rows are written in the order of their keys.
+    pub(super) users: Vec<Write>,
+    /// The ordinals of new users.
+    pub(super) created: Set,
+    /// What [`Known::ordinal`] is afterwards.
+    pub(super) ordinal: i64,
+    /// Who comes into sets and who goes out.
+    pub(super) members: MemberChanges,
+}
+
+/// One user to be written.
+#[derive(Debug)]
+pub(super) struct Write {
+    /// The internal number.
+    pub(super) ordinal: u32,
+    /// The institution's id.
+    pub(super) external_id: String,
+    /// What is kept of it; `None` of a new user.
+    pub(super) kept: Option<Entry>,
+    /// What it shall be.
+    pub(super) wanted: Entry,
+}
+
+impl Names {
+    /// Those in the rows.
+    pub(super) fn of(rows: &[UserDraft]) -> Names {
+        let once = |names: BTreeSet<&String>| names.into_iter().cloned().collect();
+        Names {
+            users: once(rows.iter().map(|row| &row.external_id).collect()),
+            departments: once(
+                rows.iter().flat_map(|row| row.departments.iter().chain(&row.primary_department)).collect(),
+            ),
+            tags: once(rows.iter().flat_map(|row| &row.tags).collect()),
+        }
+    }
+}
+
+impl Write {
+    /// Addresses that are not kept yet.
+    pub(super) fn new_addresses(&self) -> impl Iterator<Item = &Address> {
+        let kept = self.kept.as_ref().map_or(&[][..], |kept| &kept.addresses);
+        self.wanted.addresses.iter().filter(|address| !kept.contains(address))
+    }
+
+    /// Kept addresses that shall go.
+    pub(super) fn gone_addresses(&self) -> impl Iterator<Item = &Address> {
+        let kept = self.kept.as_ref().map_or(&[][..], |kept| &kept.addresses);
+        kept.iter().filter(|address| !self.wanted.addresses.contains(address))
+    }
+
+    /// Tags that are not kept yet.
+    pub(super) fn new_tags(&self) -> impl Iterator<Item = i64> {
+        let kept = self.kept.as_ref().map_or(&[][..], |kept| &kept.tag_ids);
+        self.wanted.tag_ids.iter().copied().filter(|id| !kept.contains(id))
+    }
+
+    /// Kept tags that shall go.
+    pub(super) fn gone_tags(&self) -> impl Iterator<Item = i64> {
+        let kept = self.kept.as_ref().map_or(&[][..], |kept| &kept.tag_ids);
+        kept.iter().copied().filter(|id| !self.wanted.tag_ids.contains(id))
+    }
+}
+
+/// Puts addresses into the order in which entries compare.
+pub(super) fn sort(addresses: &mut [Address]) {
+    addresses.sort_unstable_by(|a, b| (a.channel, &a.value).cmp(&(b.channel, &b.value)));
+}
+
+/// Decides the rows in their order. A refused row is left out, the others are written; of two rows of one user
+/// the last stands.
+pub(super) fn plan(rows: Vec<UserDraft>, known: Known) -> Result<Plan> {
+    let seq = known.seq;
+    let mut bulk = Bulk { known, seq, tags: Vec::new(), users: Vec::new(), places: HashMap::new() };
+    let mut written = UsersWritten::default();
+    for (row, draft) in rows.into_iter().enumerate() {
+        match bulk.resolve(&draft) {
+            Ok(wanted) => match bulk.put(draft.external_id, wanted)? {
+                Done::Created => written.created += 1,
+                Done::Updated => written.updated += 1,
+                Done::Unchanged => written.unchanged += 1,
+            },
+            Err(refusal) => written.errors.push(RowError { row, refusal }),
+        }
+    }
+    // A user may be back at what is kept after two rows.
+    let mut users = std::mem::take(&mut bulk.users);
+    users.retain(|write| write.kept.as_ref() != Some(&write.wanted));
+    users.sort_unstable_by_key(|write| write.ordinal);
+    let mut members = MemberChanges::default();
+    for write in &users {
+        let kept = write.kept.as_ref().map_or_else(Vec::new, |kept| bulk.sets(kept));
+        let wanted = bulk.sets(&write.wanted);
+        kept.iter().filter(|id| !wanted.contains(id)).for_each(|gone| members.remove(*gone, write.ordinal));
+        wanted.iter().filter(|id| !kept.contains(id)).for_each(|new| members.add(*new, write.ordinal));
+    }
+    let created = users.iter().filter(|write| write.kept.is_none()).map(|write| write.ordinal).collect();
+    Ok(Plan { written, tags: bulk.tags, users, created, ordinal: bulk.known.ordinal, members })
+}
+
+/// One bulk write under way.
+struct Bulk {
+    known: Known,
+    /// The number of the last change, new tags included.
+    seq: i64,
+    tags: Vec<Tag>,
+    users: Vec<Write>,
+    /// Where in `users` an ordinal stands.
+    places: HashMap<u32, usize>,
+}
+
+/// What became of a row.
+enum Done {
+    Created,
+    Updated,
+    Unchanged,
+}
+
+impl Bulk {
+    /// The row with its names resolved, creating tags that are new. Every refusal comes before anything is
+    /// created.
+    fn resolve(&mut self, draft: &UserDraft) -> std::result::Result<Entry, Refusal> {
+        if is_own(&draft.external_id) {
+            return Err(refuse::own_user());
+        }
+        if draft.kind == UserKind::Group && !draft.tags.is_empty() {
+            return Err(refuse::groups_have_no_tags("user.tags"));
+        }
+        let mut tag_ids = Vec::with_capacity(draft.departments.len() + draft.tags.len() + 1);
+        for external_id in &draft.departments {
+            tag_ids.push(self.department(external_id)?.1);
+        }
+        let mut primary_id = None;
+        if let Some(external_id) = &draft.primary_department {
+            let (id, tag_id) = self.department(external_id)?;
+            primary_id = Some(id);
+            tag_ids.push(tag_id);
+        }
+        if let Some(rule) =
+            draft.tags.iter().find(|name| matches!(self.known.tags.get(*name), Some((TagKind::Rule, _))))
+        {
+            return Err(refuse::rule_takes_nobody(rule));
+        }
+        for name in &draft.tags {
+            tag_ids.push(self.static_tag(name));
+        }
+        tag_ids.sort_unstable();
+        tag_ids.dedup();
+        let mut addresses = draft.addresses.clone();
+        sort(&mut addresses);
+        addresses.dedup();
+        let UserDraft { kind, status, .. } = *draft;
+        let (name, locale) = (draft.name.clone(), draft.locale.clone());
+        Ok(Entry { kind, name, status, locale, primary_id, addresses, tag_ids })
+    }
+
+    fn department(&self, external_id: &str) -> std::result::Result<(i64, i64), Refusal> {
+        let unknown = || refuse::unknown_department(external_id, "user.department_ids");
+        self.known.departments.get(external_id).copied().ok_or_else(unknown)
+    }
+
+    /// The number of a static tag, which is created if it is new.
+    fn static_tag(&mut self, name: &str) -> i64 {
+        if let Some((_, id)) = self.known.tags.get(name) {
+            return *id;
+        }
+        let id = self.create(TagKind::Static, name);
+        self.known.tags.insert(name.to_owned(), (TagKind::Static, id));
+        id
+    }
+
+    fn implied_tag(&mut self, kind: TagKind, name: &str) -> i64 {
+        let key = (kind, name.to_owned());
+        if let Some(id) = self.known.implied.get(&key) {
+            return *id;
+        }
+        let id = self.create(kind, name);
+        self.known.implied.insert(key, id);
+        id
+    }
+
+    fn create(&mut self, kind: TagKind, name: &str) -> i64 {
+        self.seq += 1;
+        let (name, title) = (name.to_owned(), String::new());
+        self.tags.push(Tag { id: self.seq, kind, name, title, rule: None, department_id: None });
+        self.seq
+    }
+
+    fn put(&mut self, external_id: String, wanted: Entry) -> Result<Done> {
+        let Some((ordinal, kept)) = self.known.users.get_mut(&external_id) else {
+            let ordinal = u32::try_from(self.known.ordinal);
+            let ordinal = ordinal.map_err(|_| Error::Unavailable("no ordinal is left".into()))?;
+            self.known.ordinal += 1;
+            self.known.users.insert(external_id.clone(), (ordinal, wanted.clone()));
+            self.places.insert(ordinal, self.users.len());
+            self.users.push(Write { ordinal, external_id, kept: None, wanted });
+            return Ok(Done::Created);
+        };
+        if *kept == wanted {
+            return Ok(Done::Unchanged);
+        }
+        let (ordinal, before) = (*ordinal, std::mem::replace(kept, wanted.clone()));
+        if let Some(place) = self.places.get(&ordinal) {
+            self.users[*place].wanted = wanted;
+        } else {
+            self.places.insert(ordinal, self.users.len());
+            self.users.push(Write { ordinal, external_id, kept: Some(before), wanted });
+        }
+        Ok(Done::Updated)
+    }
+
+    /// The sets that such a user is in: groups only in those of reachability, and in `everyone` only people
+    /// who receive.
+    fn sets(&mut self, entry: &Entry) -> Vec<i64> {
+        let mut sets = Vec::with_capacity(entry.tag_ids.len() + 4);
+        if entry.kind == UserKind::Person {
+            sets.extend(&entry.tag_ids);
+            if entry.status.receives() {
+                sets.push(self.implied_tag(TagKind::Everyone, ""));
+            }
+        }
+        for channel in Channel::ALL {
+            if entry.addresses.iter().any(|address| address.channel == channel) {
+                sets.push(self.implied_tag(TagKind::Reachable, channel.name()));
+            }
+        }
+        sets
+    }
+}
+
+/// Whether it is the administrator or a simulated user: nobody writes those.
+fn is_own(external_id: &str) -> bool {
+    external_id == ADMINISTRATOR_ID || SIMULATED.iter().any(|(_, id)| *id == external_id)
+}
