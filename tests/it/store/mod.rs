@@ -18,26 +18,53 @@ mod together;
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 pub use campanile::store::Store;
 use campanile::store::sqlite::Sqlite;
 pub use fixture::{nth, person};
 use tempfile::TempDir;
 
-/// A fresh store in a directory of its own, which goes with it.
+use crate::support::postgres::Database;
+
+/// A fresh store; what it keeps goes with it.
 pub struct Fresh {
     pub store: Store,
-    _directory: TempDir,
+    _kept: Kept,
 }
 
-/// A fresh embedded store.
+/// Where a fresh store keeps what it has.
+enum Kept {
+    Directory { _directory: TempDir },
+    Database { _database: Database },
+}
+
+/// A fresh embedded store in a directory of its own.
 pub fn sqlite() -> Fresh {
     let directory = tempfile::tempdir().unwrap();
     let store = Sqlite::open(directory.path()).unwrap().store();
-    Fresh { store, _directory: directory }
+    Fresh { store, _kept: Kept::Directory { _directory: directory } }
 }
 
-/// One test for each case and backend. A backend is a module here that makes a fresh store.
+/// A fresh store in a database of its own; `None` if there is no server.
+pub async fn postgres() -> Option<Fresh> {
+    let database = Database::fresh().await?;
+    let shared = Arc::new(database.open().await);
+    let store = Store {
+        directory: shared.clone(),
+        access: shared.clone(),
+        credentials: shared.clone(),
+        messages: shared.clone(),
+        deliveries: shared.clone(),
+        inbox: shared.clone(),
+        inspection: shared.clone(),
+        nodes: shared.clone(),
+        reports: shared,
+    };
+    Some(Fresh { store, _kept: Kept::Database { _database: database } })
+}
+
+/// One test for each case and backend. A backend is a function here that makes a fresh store.
 macro_rules! cases {
     ($($case:ident,)*) => {
         mod sqlite {
@@ -45,6 +72,16 @@ macro_rules! cases {
                 #[tokio::test]
                 async fn $case() {
                     let fresh = crate::store::sqlite();
+                    super::$case(&fresh.store).await;
+                }
+            )*
+        }
+
+        mod postgres {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    let Some(fresh) = crate::store::postgres().await else { return };
                     super::$case(&fresh.store).await;
                 }
             )*
