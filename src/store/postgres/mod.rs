@@ -2,8 +2,9 @@
 //!
 //! Each method is one statement, one snapshot or one transaction of a [`session::Session`], which holds every
 //! step to a deadline. Nothing waits for the network inside a lock that another node could need, except the
-//! row `change` of `head`: whoever changes the directory or access takes it first, so that the order of change
-//! numbers is the order of commits and two such writers never lock each other out.
+//! row `change` of `head`, by which the order of change numbers is the order of commits. Whoever changes the
+//! directory or cancels takes it first, whoever changes access last of all, and neither waits for the other's
+//! rows; so two such writers never lock each other out.
 //!
 //! A connection that broke is replaced when it is next asked for, so that a restart of the database needs none
 //! of a node: calls fail as unavailable meanwhile and succeed afterwards.

@@ -1,5 +1,6 @@
 //! Departments, users, tags and the feed.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use campanile::domain::change::ChangeKind;
@@ -10,6 +11,7 @@ use campanile::domain::directory::{
 use campanile::domain::refusal::Reason;
 use campanile::domain::set::Set;
 use campanile::store::{DirectoryImage, TagDraft, UserFilter};
+use futures::future::join_all;
 
 use super::Store;
 use super::fixture::{NOW, campus, department, mailbox, nth, person, refused, set};
@@ -30,6 +32,7 @@ super::cases! {
     a_static_tag_is_edited_by_differences,
     a_deleted_tag_takes_its_members_along,
     the_feed_rebuilds_the_image,
+    writers_at_once_leave_no_gap_in_the_feed,
     ids_of_deleted_tags_are_not_used_again,
     sets_span_segments,
 }
@@ -309,12 +312,28 @@ async fn ids_of_deleted_tags_are_not_used_again(store: &Store) {
 /// What a node makes of the feed.
 #[derive(Default)]
 struct Follower {
+    seen: i64,
     users: BTreeMap<u32, String>,
     departments: BTreeMap<i64, (String, Option<i64>)>,
     tags: BTreeMap<i64, (Tag, Set)>,
 }
 
 impl Follower {
+    /// Takes over everything that is new.
+    async fn catch_up(&mut self, store: &Store) {
+        loop {
+            let changes = store.directory.changes_after(self.seen, 7).await.unwrap();
+            if changes.is_empty() {
+                break;
+            }
+            for change in changes {
+                assert_eq!(change.seq, self.seen + 1, "no gaps");
+                self.seen = change.seq;
+                self.apply(change.what);
+            }
+        }
+    }
+
     fn apply(&mut self, what: ChangeKind) {
         match what {
             ChangeKind::Members { tag_id, segment, added, removed } => {
@@ -339,6 +358,7 @@ impl Follower {
     }
 
     fn assert_is(&self, image: DirectoryImage) {
+        assert_eq!(image.seq, self.seen);
         assert!(
             image.users.iter().filter(|(ordinal, _)| *ordinal >= FIRST_ORDINAL).eq(self
                 .users
@@ -357,7 +377,6 @@ impl Follower {
 async fn the_feed_rebuilds_the_image(store: &Store) {
     let directory = &store.directory;
     let mut follower = Follower::default();
-    let mut seen = 0;
     campus(store, 40).await;
     for round in 0..6_u32 {
         let rows = (1..=40).map(|n| {
@@ -373,22 +392,46 @@ async fn the_feed_rebuilds_the_image(store: &Store) {
             directory.upsert_departments(vec![department("cs", None)], NOW).await.unwrap();
         }
         if round % 2 == 1 {
-            loop {
-                let changes = directory.changes_after(seen, 7).await.unwrap();
-                if changes.is_empty() {
-                    break;
-                }
-                for change in changes {
-                    assert_eq!(change.seq, seen + 1, "no gaps");
-                    seen = change.seq;
-                    follower.apply(change.what);
-                }
-            }
-            let image = directory.load().await.unwrap();
-            assert_eq!(image.seq, seen);
-            follower.assert_is(image);
+            follower.catch_up(store).await;
+            follower.assert_is(directory.load().await.unwrap());
         }
     }
+}
+
+async fn writers_at_once_leave_no_gap_in_the_feed(store: &Store) {
+    let directory = &store.directory;
+    campus(store, 40).await;
+    directory.upsert_tag(tag_draft("shared", TagKind::Static), NOW).await.unwrap();
+    // Each writes the same people in an order of its own, and somebody new.
+    let writers = [1, 3, 7, 9, 11, 13].map(|step| async move {
+        for round in 0..5_u32 {
+            let mut rows: Vec<_> = (0..40)
+                .map(|n| student(&format!("u{}", n * step % 40 + 1), &[&format!("t:{}", (n + step + round) % 4)]))
+                .collect();
+            rows.push(student(&format!("new-{step}-{round}"), &[&format!("by:{step}")]));
+            let written = directory.upsert_users(rows, NOW).await.unwrap();
+            assert_eq!((written.created, written.errors.len()), (1, 0));
+            let people = (nth(1)..=nth(20)).filter(|ordinal| ordinal % 5 == round).collect();
+            directory.edit_tag("shared", people, set([step]), NOW).await.unwrap();
+            let departments = vec![department(&format!("d{step}"), Some("cs")), department("cs", Some("xjtu"))];
+            directory.upsert_departments(departments, NOW).await.unwrap();
+        }
+    });
+    let (mut follower, written) = (Follower::default(), Cell::new(false));
+    let write = async {
+        join_all(writers).await;
+        written.set(true);
+    };
+    let follow = async {
+        while !written.get() {
+            follower.catch_up(store).await;
+        }
+    };
+    tokio::join!(write, follow);
+    follower.catch_up(store).await;
+    let image = directory.load().await.unwrap();
+    assert_eq!(image.users.iter().filter(|(ordinal, _)| *ordinal >= FIRST_ORDINAL).count(), 40 + 6 * 5);
+    follower.assert_is(image);
 }
 
 async fn sets_span_segments(store: &Store) {
