@@ -60,6 +60,9 @@ const FUNCTION_LINES_MAX: usize = 60;
 const TRAIT_METHODS_MAX: usize = 15;
 const INLINE_TEST_LINES_MAX: usize = 100;
 
+/// Tests of the store that hold for one backend alone.
+const ONE_BACKEND: &[&str] = &["tests/it/store/clustered.rs", "tests/it/store/embedded.rs"];
+
 /// `path: rule` that is not kept yet. Only ever remove lines here.
 const EXEMPT: &[&str] = &[];
 
@@ -102,6 +105,16 @@ fn the_house_is_tidy() {
     assert!(unneeded.is_empty(), "remove from EXEMPT, it is not needed any more: {unneeded:#?}");
     let open: Vec<_> = faults.iter().filter(|fault| !EXEMPT.contains(&fault.key().as_str())).map(Fault::text).collect();
     assert!(open.is_empty(), "\n{}\n", open.join("\n"));
+}
+
+#[test]
+fn every_method_of_the_store_has_a_case() {
+    let (traits, mut cases) = (sources(Path::new("src/store")), sources(Path::new("tests/it/store")));
+    cases.retain(|source| !ONE_BACKEND.contains(&source.path.as_str()));
+    let (methods, faults) = untried(&traits, &cases);
+    assert!(methods > 50, "tidy must find the traits of the store");
+    let faults: Vec<_> = faults.iter().map(Fault::text).collect();
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }
 
 struct Fault {
@@ -205,6 +218,32 @@ fn manners(source: &Source, faults: &mut Vec<Fault>) {
             }
         }
     }
+}
+
+/// How many methods the traits of a store have, and those that no case calls through the field of `Store`.
+fn untried(traits: &[Source], cases: &[Source]) -> (usize, Vec<Fault>) {
+    let dense = |line: &String| line.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+    let calls: String = cases.iter().flat_map(|source| &source.lines).map(dense).collect();
+    let lines = || traits.iter().flat_map(|source| &source.lines);
+    let (mut methods, mut faults) = (0, Vec::new());
+    for source in traits {
+        for (name, start, end) in blocks(&source.lines, "trait ") {
+            let holds = |line: &String| line.trim().ends_with(&format!(": Arc<dyn {name}>,"));
+            let Some(field) = lines().find(|line| holds(line)).and_then(|line| names_after(line, "pub ").pop()) else {
+                faults.push(fault(source, start + 1, "no case", format!("give trait {name} a field in Store")));
+                continue;
+            };
+            for (number, line) in source.lines.iter().enumerate().take(end).skip(start + 1) {
+                let Some(method) = line.trim_start().strip_prefix("async fn ").map(identifier) else { continue };
+                methods += 1;
+                if !calls.contains(&format!("{field}.{method}(")) {
+                    let advice = format!("write a case in tests/it/store that calls {field}.{method}");
+                    faults.push(fault(source, number + 1, "no case", advice));
+                }
+            }
+        }
+    }
+    (methods, faults)
 }
 
 fn fault(source: &Source, line: usize, rule: &'static str, advice: String) -> Fault {
@@ -354,4 +393,19 @@ fn tidy_notices_what_it_forbids() {
     assert_eq!(rules(&planted("src/report/util.rs", "fn x() {}\n")), ["header", "drawer"]);
     assert_eq!(rules(&planted("src/report/x.rs", "//! x\n// TODO later\n")), ["left open"]);
     assert_eq!(rules(&planted("src/report/x.rs", "//! x\nuse crate::store::Store;\n")), Vec::<&str>::new());
+}
+
+#[test]
+fn tidy_notices_a_method_without_a_case() {
+    let planted = |text: &str| Source { path: "x.rs".into(), lines: text.lines().map(str::to_owned).collect() };
+    let kept = "pub struct Store {\n    pub things: Arc<dyn Things>,\n}\n";
+    let things = "pub trait Things {\n    async fn one(&self);\n    async fn two(&self);\n}\n";
+    let found = |text: &str, cases: &str| {
+        let (methods, faults) = untried(&[planted(text)], &[planted(cases)]);
+        (methods, faults.iter().map(|fault| fault.line).collect::<Vec<_>>())
+    };
+    let both = "store.things.one();\nstore\n    .things\n    .two();\n";
+    assert_eq!(found(&format!("{kept}{things}"), both), (2, vec![]));
+    assert_eq!(found(&format!("{kept}{things}"), "store.things.one();\n"), (2, vec![6]));
+    assert_eq!(found(things, both), (0, vec![1]));
 }

@@ -16,8 +16,6 @@ pub mod publishing;
 mod report;
 mod together;
 
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 
 pub use campanile::store::Store;
@@ -89,41 +87,3 @@ macro_rules! cases {
     };
 }
 pub(crate) use cases;
-
-/// The aggregates of a store: the file of the trait, and the field that holds it.
-const AGGREGATES: [(&str, &str); 9] = [
-    ("access", "access"),
-    ("credential", "credentials"),
-    ("delivery", "deliveries"),
-    ("directory", "directory"),
-    ("inbox", "inbox"),
-    ("inspection", "inspection"),
-    ("message", "messages"),
-    ("node", "nodes"),
-    ("report", "reports"),
-];
-
-#[test]
-fn every_method_of_the_store_has_a_case() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut cases = String::new();
-    for entry in fs::read_dir(root.join("tests/it/store")).unwrap() {
-        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
-        cases.extend(text.chars().filter(|c| !c.is_whitespace()));
-    }
-    let mut missing = Vec::new();
-    let mut methods = 0;
-    for (file, field) in AGGREGATES {
-        let text = fs::read_to_string(root.join(format!("src/store/{file}.rs"))).unwrap();
-        for line in text.lines() {
-            let Some(rest) = line.trim_start().strip_prefix("async fn ") else { continue };
-            let name = rest.split('(').next().unwrap();
-            methods += 1;
-            if !cases.contains(&format!("{field}.{name}(")) {
-                missing.push(format!("{field}.{name}"));
-            }
-        }
-    }
-    assert!(methods > 50, "the traits are where this looks");
-    assert!(missing.is_empty(), "write a case in tests/it/store for: {missing:?}");
-}
