@@ -1,6 +1,7 @@
 //! All API keys, and who calls with one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::table::Table;
 use super::token::{Seal, Token, invalid};
@@ -9,6 +10,9 @@ use crate::domain::id::KeyId;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::time::At;
+
+/// How long after it was made a key may be unknown to a node, with what clocks differ by.
+const NEW: Duration = Duration::from_secs(10);
 
 /// All keys, revoked ones included.
 #[derive(Debug)]
@@ -84,6 +88,18 @@ impl Keyring {
         key.filter(|key| fits && key.mode == token.mode && key.is_valid(now))
             .map(|key| Caller { principal: key.principal, key })
             .ok_or_else(invalid)
+    }
+}
+
+impl Keyring {
+    /// Whether this token's key is unknown here and so young that another node may have made it just now. Says
+    /// nothing about the secret.
+    #[must_use]
+    pub fn may_be_new(&self, token: &str, now: At) -> bool {
+        let Some(token) = Token::parse(token) else { return false };
+        let made_at = token.key_id.made_at();
+        let near = now.since(made_at).max(made_at.since(now)) < NEW;
+        near && self.table.get(&token.key_id).is_none()
     }
 }
 

@@ -22,7 +22,7 @@ const DAY_MS: i64 = 86_400_000;
 #[tonic::async_trait]
 impl AccessService for Services {
     async fn who_am_i(&self, request: Request<v1::WhoAmIRequest>) -> Answer<v1::WhoAmIResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let (names, now) = (Names::of(self), self.clock.now());
         let held: Vec<Arc<Grant>> =
             self.admin.held(caller.principal).into_iter().filter(|grant| grant.is_valid(now)).collect();
@@ -55,7 +55,7 @@ impl AccessService for Services {
         &self,
         request: Request<v1::CreateApplicationRequest>,
     ) -> Answer<v1::CreateApplicationResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let directory = self.index.snapshot();
         let wanted = access::new_application(request.into_inner().application, &directory)?;
         let made = self.admin.create_application(&caller, wanted).await?;
@@ -67,7 +67,7 @@ impl AccessService for Services {
         &self,
         request: Request<v1::ListApplicationsRequest>,
     ) -> Answer<v1::ListApplicationsResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let mut wanted = request.into_inner();
         let (page, list) = page::page(&mut wanted)?;
         let directory = self.index.snapshot();
@@ -80,7 +80,7 @@ impl AccessService for Services {
     }
 
     async fn create_key(&self, request: Request<v1::CreateKeyRequest>) -> Answer<v1::CreateKeyResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let draft = access::key_draft(request.into_inner())?;
         let made = self.admin.create_key(&caller, draft).await?;
         tracing::info!(key = %made.key.id, by = %caller.key.id, "a key was made");
@@ -91,7 +91,7 @@ impl AccessService for Services {
     }
 
     async fn revoke_key(&self, request: Request<v1::RevokeKeyRequest>) -> Answer<v1::RevokeKeyResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let v1::RevokeKeyRequest { key_id, why } = request.into_inner();
         convert::why(&why)?;
         let revoked = self.admin.revoke_key(&caller, message::id("key_id", &key_id)?).await?;
@@ -100,7 +100,7 @@ impl AccessService for Services {
     }
 
     async fn list_keys(&self, request: Request<v1::ListKeysRequest>) -> Answer<v1::ListKeysResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let mut wanted = request.into_inner();
         let (page, list) = page::page(&mut wanted)?;
         let owner = access::key_owner(&wanted.application_id, wanted.user_id)?;
@@ -113,7 +113,7 @@ impl AccessService for Services {
     }
 
     async fn create_grant(&self, request: Request<v1::CreateGrantRequest>) -> Answer<v1::CreateGrantResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let draft = access::grant_draft(request.into_inner().grant, &self.index.snapshot())?;
         let given = self.admin.create_grant(&caller, draft).await?;
         tracing::info!(grant = %given.id, by = %caller.key.id, "a grant was given");
@@ -122,7 +122,7 @@ impl AccessService for Services {
     }
 
     async fn revoke_grant(&self, request: Request<v1::RevokeGrantRequest>) -> Answer<v1::RevokeGrantResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let v1::RevokeGrantRequest { grant_id, why } = request.into_inner();
         convert::why(&why)?;
         let revoked = self.admin.revoke_grant(&caller, message::id("grant_id", &grant_id)?).await?;
@@ -132,7 +132,7 @@ impl AccessService for Services {
     }
 
     async fn list_grants(&self, request: Request<v1::ListGrantsRequest>) -> Answer<v1::ListGrantsResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let mut wanted = request.into_inner();
         let (page, list) = page::page(&mut wanted)?;
         absent(wanted.as_of.is_none(), "as_of")?;
@@ -150,7 +150,7 @@ impl AccessService for Services {
     }
 
     async fn check_access(&self, request: Request<v1::CheckAccessRequest>) -> Answer<v1::CheckAccessResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let mut question = access::question(request.into_inner(), &self.index.snapshot())?;
         let asked = question.principal.unwrap_or(caller.principal);
         if question.channels.is_empty()

@@ -26,9 +26,17 @@ pub fn bearer(metadata: &MetadataMap) -> Result<&str, Refusal> {
 }
 
 impl Services {
-    /// The application or person who calls.
-    pub(super) fn caller(&self, metadata: &MetadataMap) -> Result<Caller, Refusal> {
-        self.keyring.authenticate(bearer(metadata)?, self.clock.now())
+    /// The application or person who calls. A key that another node may have made a moment ago is looked for
+    /// before it is refused.
+    pub(super) async fn caller(&self, metadata: &MetadataMap) -> Result<Caller, Refusal> {
+        let token = bearer(metadata)?;
+        match self.keyring.authenticate(token, self.clock.now()) {
+            Err(_) if self.keyring.may_be_new(token, self.clock.now()) => {
+                self.follower.look().await;
+                self.keyring.authenticate(token, self.clock.now())
+            }
+            answer => answer,
+        }
     }
 
     /// The caller of the next item of a stream, as of this moment. The secret is compared again only when the

@@ -21,7 +21,7 @@ impl DirectoryService for Services {
         &self,
         request: Request<v1::UpsertDepartmentRequest>,
     ) -> Answer<v1::UpsertDepartmentResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let draft = convert_directory::department_draft(request.into_inner().department)?;
         let written = self.registrar.upsert_department(&caller, draft).await?;
         Ok(Response::new(v1::UpsertDepartmentResponse {
@@ -32,7 +32,7 @@ impl DirectoryService for Services {
     }
 
     async fn get_department(&self, request: Request<v1::GetDepartmentRequest>) -> Answer<v1::GetDepartmentResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let id = given("department_id", request.into_inner().department_id)?;
         let view = self.registrar.department(&caller, &id)?;
         Ok(Response::new(v1::GetDepartmentResponse { department: Some(convert_directory::department(view)) }))
@@ -42,7 +42,7 @@ impl DirectoryService for Services {
         &self,
         request: Request<v1::ListDepartmentsRequest>,
     ) -> Answer<v1::ListDepartmentsResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let mut wanted = request.into_inner();
         let (page, list) = page::page(&mut wanted)?;
         let parent = convert::some(wanted.parent_id);
@@ -57,7 +57,7 @@ impl DirectoryService for Services {
         &self,
         request: Request<Streaming<v1::UpsertUsersRequest>>,
     ) -> Answer<v1::UpsertUsersResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let mut bulk = self.registrar.upsert_users(&caller)?;
         let mut rows = request.into_inner();
         while let Some(row) = next(&mut rows).await? {
@@ -68,14 +68,14 @@ impl DirectoryService for Services {
     }
 
     async fn get_user(&self, request: Request<v1::GetUserRequest>) -> Answer<v1::GetUserResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let id = given("user_id", request.into_inner().user_id)?;
         let user = self.registrar.user(&caller, &id).await?;
         Ok(Response::new(v1::GetUserResponse { user: Some(convert_directory::user(user)) }))
     }
 
     async fn list_users(&self, request: Request<v1::ListUsersRequest>) -> Answer<v1::ListUsersResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let mut wanted = request.into_inner();
         let (page, list) = page::page(&mut wanted)?;
         let query = UserQuery {
@@ -91,7 +91,7 @@ impl DirectoryService for Services {
     }
 
     async fn upsert_tag(&self, request: Request<v1::UpsertTagRequest>) -> Answer<v1::UpsertTagResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let draft = convert_directory::tag_draft(request.into_inner().tag)?;
         let written = self.registrar.upsert_tag(&caller, draft).await?;
         Ok(Response::new(v1::UpsertTagResponse {
@@ -102,14 +102,14 @@ impl DirectoryService for Services {
     }
 
     async fn get_tag(&self, request: Request<v1::GetTagRequest>) -> Answer<v1::GetTagResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let name = given("tag", request.into_inner().tag)?;
         let view = self.registrar.tag(&caller, &name)?;
         Ok(Response::new(v1::GetTagResponse { tag: Some(convert_directory::tag(view)) }))
     }
 
     async fn delete_tag(&self, request: Request<v1::DeleteTagRequest>) -> Answer<v1::DeleteTagResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let v1::DeleteTagRequest { tag, etag } = request.into_inner();
         absent(etag.is_empty(), "etag")?;
         let directory_seq = self.registrar.delete_tag(&caller, &given("tag", tag)?).await?;
@@ -117,7 +117,7 @@ impl DirectoryService for Services {
     }
 
     async fn list_tags(&self, request: Request<v1::ListTagsRequest>) -> Answer<v1::ListTagsResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let mut wanted = request.into_inner();
         let (page, list) = page::page(&mut wanted)?;
         let filter = TagFilter { query: wanted.query, usable_only: wanted.usable_only };
@@ -132,7 +132,7 @@ impl DirectoryService for Services {
         &self,
         request: Request<v1::ListTagMembersRequest>,
     ) -> Answer<v1::ListTagMembersResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let mut wanted = request.into_inner();
         let (page, list) = page::page(&mut wanted)?;
         let found = self.registrar.tag_members(&caller, &given("tag", wanted.tag)?, &page)?;
@@ -146,7 +146,7 @@ impl DirectoryService for Services {
         &self,
         request: Request<Streaming<v1::EditTagMembersRequest>>,
     ) -> Answer<v1::EditTagMembersResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let mut edits = self.registrar.edit_members(&caller)?;
         let mut rows = request.into_inner();
         while let Some(edit) = next(&mut rows).await? {

@@ -19,7 +19,7 @@ impl InboxService for Services {
         &self,
         request: Request<v1::IssueUserTokenRequest>,
     ) -> Answer<v1::IssueUserTokenResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let wanted = request.into_inner();
         absent(wanted.device_id.is_empty(), "device_id")?;
         if wanted.user_id.is_empty() {

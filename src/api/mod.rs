@@ -27,7 +27,7 @@ use tonic::Status;
 use crate::access::admin::Admin;
 use crate::access::{Applications, Keyring};
 use crate::audience::Index;
-use crate::directory::Registrar;
+use crate::directory::{Follower, Registrar};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::inbox::Inboxes;
 use crate::operations::Operations;
@@ -54,6 +54,8 @@ pub struct Services {
     pub admin: Admin,
     /// Keeps departments, users and tags.
     pub registrar: Registrar,
+    /// Keeps the memory true.
+    pub follower: Follower,
     /// The applications in memory, for their names.
     pub applications: Arc<Applications>,
     /// The directory in memory, for the institution's ids.

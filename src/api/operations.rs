@@ -12,13 +12,13 @@ type Answer<T> = Result<Response<T>, Status>;
 #[tonic::async_trait]
 impl OperationsService for Services {
     async fn get_status(&self, request: Request<v1::GetStatusRequest>) -> Answer<v1::GetStatusResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let picture = self.operations.picture(&caller).await?;
         Ok(Response::new(operations::status(picture)))
     }
 
     async fn list_providers(&self, request: Request<v1::ListProvidersRequest>) -> Answer<v1::ListProvidersResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let mut wanted = request.into_inner();
         let (request, list) = page::page(&mut wanted)?;
         let (channel, after) = (enums::channel_if("channel", wanted.channel)?, request.after::<String>()?);
@@ -35,7 +35,7 @@ impl OperationsService for Services {
     }
 
     async fn list_nodes(&self, request: Request<v1::ListNodesRequest>) -> Answer<v1::ListNodesResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let mut wanted = request.into_inner();
         let (request, list) = page::page(&mut wanted)?;
         let after = request.after::<i64>()?;

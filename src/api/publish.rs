@@ -18,7 +18,7 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send + 'static>
 #[tonic::async_trait]
 impl PublishService for Services {
     async fn publish(&self, request: Request<v1::PublishRequest>) -> Answer<v1::PublishResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let draft = convert::publish::draft(request.into_inner())?;
         let receipt = self.publisher.publish(&caller, draft).await?;
         Ok(Response::new(message::receipt(receipt)))
@@ -28,7 +28,7 @@ impl PublishService for Services {
         &self,
         request: Request<Streaming<v1::PublishStreamRequest>>,
     ) -> Answer<Answers<v1::PublishStreamResponse>> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let token = auth::bearer(request.metadata())?.to_owned();
         let publishing = publish_stream::Publishing::new(self.clone(), caller, token);
         Ok(Response::new(publish_stream::answers(publishing, request.into_inner()).boxed()))
@@ -38,14 +38,14 @@ impl PublishService for Services {
         &self,
         request: Request<v1::PreviewAudienceRequest>,
     ) -> Answer<v1::PreviewAudienceResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let draft = preview::draft(request.into_inner())?;
         let preview = self.publisher.preview(&caller, draft).await?;
         Ok(Response::new(preview::answer(preview)))
     }
 
     async fn get_message(&self, request: Request<v1::GetMessageRequest>) -> Answer<v1::GetMessageResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let v1::GetMessageRequest { message_id, view } = request.into_inner();
         let id = message::id("message_id", &message_id)?;
         let full = match v1::MessageView::try_from(view) {
@@ -58,7 +58,7 @@ impl PublishService for Services {
     }
 
     async fn list_messages(&self, request: Request<v1::ListMessagesRequest>) -> Answer<v1::ListMessagesResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let mut wanted = request.into_inner();
         let (page, list) = page::page(&mut wanted)?;
         let application = message::id_if("application_id", &wanted.application_id)?;
@@ -88,7 +88,7 @@ impl PublishService for Services {
         &self,
         request: Request<v1::WatchMessageRequest>,
     ) -> Answer<Answers<v1::WatchMessageResponse>> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let id = message::id("message_id", &request.into_inner().message_id)?;
         let pictures = self.reporter.watch(&caller, id).await?;
         let index = self.index.clone();
@@ -100,7 +100,7 @@ impl PublishService for Services {
     }
 
     async fn cancel_message(&self, request: Request<v1::CancelMessageRequest>) -> Answer<v1::CancelMessageResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let v1::CancelMessageRequest { message_id, why } = request.into_inner();
         convert::why(&why)?;
         let id = message::id("message_id", &message_id)?;
@@ -110,7 +110,7 @@ impl PublishService for Services {
     }
 
     async fn list_recipients(&self, request: Request<v1::ListRecipientsRequest>) -> Answer<v1::ListRecipientsResponse> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let mut wanted = request.into_inner();
         let (page, list) = page::page(&mut wanted)?;
         let id = message::id("message_id", &wanted.message_id)?;

@@ -15,7 +15,7 @@ impl ReportService for Services {
         &self,
         request: Request<v1::GetReportRequest>,
     ) -> Result<Response<v1::GetReportResponse>, Status> {
-        let caller = self.caller(request.metadata())?;
+        let caller = self.caller(request.metadata()).await?;
         let query = query(request.into_inner())?;
         let totals = self.reporter.totals(&caller, &query).await?;
 

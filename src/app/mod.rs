@@ -1,6 +1,7 @@
 //! The composition root: settings → store, memory, channels, engine, use-cases, servers. The only place that
 //! names concrete backends, and where siblings that may not know one another are put together.
 
+mod backend;
 mod channels;
 mod credentials;
 mod figures;
@@ -38,7 +39,6 @@ use crate::report::Reporter;
 use crate::runtime::clock::{SharedClock, SystemClock};
 use crate::runtime::ids::IdSource;
 use crate::runtime::tasks::Tasks;
-use crate::store::sqlite::Sqlite;
 use crate::store::{NodeDraft, Store};
 use crate::telemetry::health::{self, Readiness};
 
@@ -173,7 +173,7 @@ impl App {
         let grpc = listen(settings.grpc.listen).await?;
         let http = listen(settings.http.listen).await?;
         let clock = SystemClock::shared();
-        let store = Sqlite::open(&settings.store.directory)?.store();
+        let store = backend::open(&settings.store).await?;
         let memory = Memory::load(&store).await?;
         let first_token = bootstrap(&store, &memory.keyring, &memory.seal, &*clock).await?;
         Ok(Opened { settings, store, memory, clock, grpc, http, first_token })
@@ -286,12 +286,9 @@ fn on_cancel(engine: &delivery::Handle) -> OnCancel {
     Arc::new(move |message| engine.cancelled(message))
 }
 
-async fn services(base: &Base, engine: &delivery::Handle) -> Result<Services, Error> {
-    let Base { store, memory, ids, clock, tasks, .. } = base;
-    let behind = Arc::new(Notify::new());
-    let follower = Follower::start(store.clone(), memory.clone(), behind.clone(), on_cancel(engine), tasks);
-    let policy = Arc::new(Policy::new(memory.grants.clone()));
-    let inboxes = Inboxes::start(InboxParts {
+async fn inboxes(base: &Base) -> Result<Inboxes, Error> {
+    let Base { store, memory, clock, tasks, .. } = base;
+    let started = Inboxes::start(InboxParts {
         store: store.clone(),
         index: memory.index.clone(),
         applications: memory.applications.clone(),
@@ -300,6 +297,15 @@ async fn services(base: &Base, engine: &delivery::Handle) -> Result<Services, Er
         seal: memory.seal.clone(),
     })
     .await?;
+    Ok(started)
+}
+
+async fn services(base: &Base, engine: &delivery::Handle) -> Result<Services, Error> {
+    let Base { store, memory, ids, clock, tasks, .. } = base;
+    let behind = Arc::new(Notify::new());
+    let follower = Follower::start(store.clone(), memory.clone(), behind.clone(), on_cancel(engine), tasks);
+    let policy = Arc::new(Policy::new(memory.grants.clone()));
+    let inboxes = inboxes(base).await?;
     let publisher = Publisher::start(
         Parts {
             store: store.clone(),
@@ -329,8 +335,12 @@ async fn services(base: &Base, engine: &delivery::Handle) -> Result<Services, Er
         ids: ids.clone(),
         clock: clock.clone(),
     });
-    let registrar =
-        Registrar::new(RegistrarParts { store: store.clone(), memory: memory.clone(), follower, clock: clock.clone() });
+    let registrar = Registrar::new(RegistrarParts {
+        store: store.clone(),
+        memory: memory.clone(),
+        follower: follower.clone(),
+        clock: clock.clone(),
+    });
     Ok(Services {
         keyring: memory.keyring.clone(),
         index: memory.index.clone(),
@@ -341,6 +351,7 @@ async fn services(base: &Base, engine: &delivery::Handle) -> Result<Services, Er
         admin,
         applications: memory.applications.clone(),
         registrar,
+        follower,
         clock: clock.clone(),
         stop: tasks.stop_token(),
     })

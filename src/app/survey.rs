@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use super::channels;
+use super::{backend, channels};
 use crate::channel::credential::{Credentials, LocalCredentials};
 use crate::channel::{Channel, wechat};
-use crate::config::Settings;
+use crate::config::{self, Settings};
 use crate::domain::batch::STUB_PROVIDER;
 use crate::operations::{Check, Level};
 use crate::runtime::clock::SystemClock;
@@ -26,12 +26,9 @@ const FILES_BESIDES: u64 = 512;
 
 /// What would be in the way of a start, and what would not.
 pub async fn before_start(settings: &Settings) -> Vec<Check> {
-    let mut checks = vec![
-        port("port of gRPC", settings.grpc.listen).await,
-        port("port of HTTP", settings.http.listen).await,
-        directory(&settings.store.directory),
-    ];
-    checks.extend(disk(&settings.store.directory));
+    let mut checks =
+        vec![port("port of gRPC", settings.grpc.listen).await, port("port of HTTP", settings.http.listen).await];
+    checks.extend(store(&settings.store).await);
     checks.extend(files(settings));
     checks.extend(providers(settings).await);
     checks
@@ -49,6 +46,21 @@ async fn port(subject: &str, address: SocketAddr) -> Check {
             check(subject, Level::Fail, sentence)
         }
     }
+}
+
+async fn store(settings: &config::Store) -> Vec<Check> {
+    let Some(found) = backend::look(settings).await else {
+        let path = &settings.directory;
+        return [directory(path)].into_iter().chain(disk(path)).collect();
+    };
+    vec![match found {
+        Ok(server) if server.keeps() => {
+            let (major, minor) = (server.server / 10_000, server.server % 10_000);
+            check("database", Level::Ok, format!("PostgreSQL {major}.{minor} answers and keeps what it confirms."))
+        }
+        Ok(_) => check("database", Level::Warn, "A power cut may lose acknowledged messages, as the settings allow."),
+        Err(fault) => check("database", Level::Fail, format!("{fault}.")),
+    }]
 }
 
 fn directory(path: &Path) -> Check {

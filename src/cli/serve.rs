@@ -1,6 +1,6 @@
 //! `campanile serve`: run a node until it is told to stop.
 
-use std::fs::OpenOptions;
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -41,6 +41,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
     settings.http.listen = args.http.unwrap_or(settings.http.listen);
     logging::start(&settings.log.level, settings.log.json).map_err(failed)?;
     let directory = settings.store.directory.clone();
+    let shared = settings.store.url.is_some();
     warn_without_providers(&settings);
     let mut opened = App::open(settings).await.map_err(failed)?;
     // Who sees the node serve finds the token where it belongs.
@@ -51,7 +52,10 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
     println!("Campanile {} is ready", env!("CARGO_PKG_VERSION"));
     println!("  gRPC     {}  (reflection and health on)", app.grpc());
     println!("  HTTP     http://{}/readyz  /healthz  /metrics", app.http());
-    println!("  data     {}", directory.display());
+    match shared {
+        true => println!("  store    PostgreSQL, shared with other nodes"),
+        false => println!("  data     {}", directory.display()),
+    }
     stop_signal().await.map_err(failed)?;
     println!("stopping: open calls end, the rest waits in the store");
     if app.stop().await { Ok(()) } else { Err(Failure::refused("some calls did not end in time; nothing is lost")) }
@@ -75,6 +79,7 @@ fn announce(directory: &Path, token: &SecretString) -> io::Result<()> {
         return Ok(());
     }
     let path = directory.join(TOKEN_FILE);
+    private(directory)?;
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
@@ -88,6 +93,18 @@ fn announce(directory: &Path, token: &SecretString) -> io::Result<()> {
         path.display()
     );
     Ok(())
+}
+
+/// Makes the directory if it is missing, as it is where the store is elsewhere; for its owner only.
+fn private(directory: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(directory)
 }
 
 /// Ends at SIGTERM or Ctrl-C.

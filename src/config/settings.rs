@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
@@ -66,8 +67,14 @@ pub struct Node {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Store {
-    /// The data directory of the embedded store.
+    /// Where the embedded store and the first administrator's token live.
     pub directory: PathBuf,
+    /// The database that many nodes share; `None`: the embedded store. Holds a password.
+    pub url: Option<SecretString>,
+    /// The most connections of this node to that database.
+    pub connections: usize,
+    /// Run although that database may lose what it confirmed.
+    pub allow_weak_durability: bool,
 }
 
 /// The institution.
@@ -123,6 +130,9 @@ pub struct Channels {
 /// The longest name of a node, in bytes.
 const NODE_NAME_MAX: usize = 200;
 
+/// Publishing, settling, the lease and one reader each need one.
+const STORE_CONNECTIONS_MIN: usize = 4;
+
 const SECTIONS: &[&str] = &[
     "node",
     "store",
@@ -165,6 +175,9 @@ fn check(settings: &Settings) -> Result<(), Error> {
     }
     if settings.node.grace >= settings.node.drain {
         return wrong("[node] grace is a part of drain and must be shorter".to_owned());
+    }
+    if settings.store.connections < STORE_CONNECTIONS_MIN {
+        return wrong(format!("[store] connections must be at least {STORE_CONNECTIONS_MIN}"));
     }
     if settings.grpc.connections == 0 {
         return wrong("[grpc] connections must be at least 1".to_owned());
@@ -273,6 +286,7 @@ mod tests {
             "[node]\nroles = []",
             "[node]\nroles = [\"brew\"]",
             "[node]\ngrace = \"30s\"",
+            "[store]\nconnections = 3",
             "[grpc]\nlisten = \"everywhere\"",
             "[campus]\ntime_zone = \"Mars/Base\"",
             "[channel.email.\"A B\"]\nhost = \"h\"\nfrom = \"a@b.cn\"",

@@ -2,9 +2,10 @@
 //! applications. Who else must hear of a change is told.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify, watch};
 
 use crate::access::{Applications, Grants, Keyring, Seal};
 use crate::audience::Index;
@@ -18,6 +19,8 @@ use crate::store::{self, Store};
 const POLL: Duration = Duration::from_secs(1);
 /// Changes that are read at once.
 const PAGE: usize = 1_000;
+/// Looks that somebody asks for are at least so far apart.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long a write waits until this node has it.
 const CATCH_UP: Duration = Duration::from_secs(5);
 
@@ -63,6 +66,17 @@ pub struct Follower {
     memory: Memory,
     behind: Arc<Notify>,
     cancelled: OnCancel,
+    looks: Arc<Looks>,
+}
+
+/// Counts the looks at the feed, for those who wait for one.
+#[derive(Debug, Default)]
+struct Looks {
+    begun: AtomicU64,
+    /// The number of the last one that ended, well or not.
+    ended: watch::Sender<u64>,
+    /// Held by whoever asks for one: many who ask at once get the same.
+    asking: Mutex<()>,
 }
 
 /// Hears of every message that was cancelled on any node; must not block.
@@ -73,7 +87,7 @@ impl Follower {
     /// of every cancel from now on, also of those that this node wrote itself.
     #[must_use]
     pub fn start(store: Store, memory: Memory, behind: Arc<Notify>, cancelled: OnCancel, tasks: &Tasks) -> Follower {
-        let follower = Follower { store, memory, behind, cancelled };
+        let follower = Follower { store, memory, behind, cancelled, looks: Arc::default() };
         let (following, stop) = (follower.clone(), tasks.stop_token());
         tasks.spawn(async move {
             // Rights end on this node only as long as it follows, so that goes on until the very end.
@@ -97,9 +111,28 @@ impl Follower {
         tokio::time::timeout(CATCH_UP, self.memory.index.wait_for(seq)).await.map_err(|_| late())
     }
 
+    /// Looks at the feed now, for what another node may have written a moment ago. Looks that are asked for are
+    /// shared and kept apart, so that nobody can make a node do nothing else.
+    pub async fn look(&self) {
+        let wanted = self.looks.begun.load(Ordering::SeqCst) + 1;
+        let _ = tokio::time::timeout(CATCH_UP, async {
+            let mut ended = self.looks.ended.subscribe();
+            let _turn = self.looks.asking.lock().await;
+            if *ended.borrow() < wanted {
+                tokio::time::sleep(LOOK_EVERY).await;
+                self.behind.notify_one();
+                let _ = ended.wait_for(|ended| *ended >= wanted).await;
+            }
+        })
+        .await;
+    }
+
     async fn follow(&self) {
         loop {
-            match self.pull().await {
+            let number = self.looks.begun.fetch_add(1, Ordering::SeqCst) + 1;
+            let pulled = self.pull().await;
+            self.looks.ended.send_replace(number);
+            match pulled {
                 Ok(true) => continue,
                 Ok(false) => {}
                 // The next look tries again; meanwhile commits verify what memory may have missed.

@@ -46,7 +46,8 @@ impl Durability {
     }
 
     /// Whether a commit that was answered survives a power cut.
-    pub(super) fn keeps(&self) -> bool {
+    #[must_use]
+    pub fn keeps(&self) -> bool {
         ["on", "remote_apply"].contains(&self.synchronous_commit.as_str())
             && self.fsync == "on"
             && self.full_page_writes == "on"

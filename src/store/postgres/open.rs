@@ -7,7 +7,7 @@ use deadpool_postgres::{Object, Pool};
 
 use super::{Durability, Postgres, pool};
 use crate::runtime::clock::SystemClock;
-use crate::store::{Error, Result};
+use crate::store::{Error, Result, Store};
 
 mod embedded {
     #![allow(missing_docs)]
@@ -44,13 +44,33 @@ impl Postgres {
     /// Errors: the server cannot be reached, refuses the user, is older than 15, only reads, or confirms a
     /// commit before it is safe. The texts hold neither address nor password.
     pub async fn open(url: &str, options: &Options) -> Result<Postgres> {
-        let pool = pool::new(url, options)?;
-        let connection = pool::connection(&pool).await?;
-        let durability = Durability::read(&connection).await?;
-        drop(connection);
-        durability.suffices(options)?;
+        let (pool, durability) = connect(url, options).await?;
         migrate(&pool).await?;
         Ok(Postgres { pool, clock: SystemClock::shared(), durability: Arc::new(durability) })
+    }
+
+    /// Whether [`Postgres::open`] could use the database; changes nothing in it.
+    ///
+    /// Errors: those of opening.
+    pub async fn look(url: &str, options: &Options) -> Result<Durability> {
+        connect(url, options).await.map(|(_, durability)| durability)
+    }
+
+    /// Its aggregates.
+    #[must_use]
+    pub fn store(&self) -> Store {
+        let shared = Arc::new(self.clone());
+        Store {
+            directory: shared.clone(),
+            access: shared.clone(),
+            credentials: shared.clone(),
+            messages: shared.clone(),
+            deliveries: shared.clone(),
+            inbox: shared.clone(),
+            inspection: shared.clone(),
+            nodes: shared.clone(),
+            reports: shared,
+        }
     }
 
     /// The settings that durability depends on, as the server said at the start.
@@ -63,6 +83,16 @@ impl Postgres {
     pub fn close(&self) {
         self.pool.close();
     }
+}
+
+/// A pool to a server that keeps what it confirms.
+async fn connect(url: &str, options: &Options) -> Result<(Pool, Durability)> {
+    let pool = pool::new(url, options)?;
+    let connection = pool::connection(&pool).await?;
+    let durability = Durability::read(&connection).await?;
+    drop(connection);
+    durability.suffices(options)?;
+    Ok((pool, durability))
 }
 
 /// Brings the schema up to date, one node at a time. The connection ends with it, and with it the lock.

@@ -109,7 +109,8 @@ pub(super) async fn list(
 
 async fn matching(session: &Session, query: &str, from: i64, limit: usize) -> Result<Vec<u32>> {
     const SQL: &str = "select ordinal from \"user\" where ordinal >= $1 and external_id is not null \
-                       and (position(lower($2) in lower(name)) > 0 or starts_with(external_id, $2)) \
+                       and (position(lower($2 collate \"C\") in lower(name collate \"C\")) > 0 \
+                         or starts_with(external_id, $2)) \
                        order by ordinal limit $3";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     session.rows(SQL, &[&from, &query, &limit]).await?.iter().map(|row| small(row, 0)).collect()
@@ -117,7 +118,8 @@ async fn matching(session: &Session, query: &str, from: i64, limit: usize) -> Re
 
 async fn matching_among(session: &Session, query: &str, among: &[i64], limit: usize) -> Result<Vec<u32>> {
     const SQL: &str = "select ordinal from \"user\" where ordinal = any($1) and external_id is not null \
-                       and (position(lower($2) in lower(name)) > 0 or starts_with(external_id, $2)) \
+                       and (position(lower($2 collate \"C\") in lower(name collate \"C\")) > 0 \
+                         or starts_with(external_id, $2)) \
                        order by ordinal limit $3";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     session.rows(SQL, &[&among, &query, &limit]).await?.iter().map(|row| small(row, 0)).collect()

@@ -10,3 +10,4 @@ mod node;
 mod operations;
 mod publish;
 mod refusals;
+mod shared;

@@ -16,8 +16,6 @@ pub mod publishing;
 mod report;
 mod together;
 
-use std::sync::Arc;
-
 pub use campanile::store::Store;
 use campanile::store::sqlite::Sqlite;
 pub use fixture::{nth, person};
@@ -47,18 +45,7 @@ pub fn sqlite() -> Fresh {
 /// A fresh store in a database of its own; `None` if there is no server.
 pub async fn postgres() -> Option<Fresh> {
     let database = Database::fresh().await?;
-    let shared = Arc::new(database.open().await);
-    let store = Store {
-        directory: shared.clone(),
-        access: shared.clone(),
-        credentials: shared.clone(),
-        messages: shared.clone(),
-        deliveries: shared.clone(),
-        inbox: shared.clone(),
-        inspection: shared.clone(),
-        nodes: shared.clone(),
-        reports: shared,
-    };
+    let store = database.open().await.store();
     Some(Fresh { store, _kept: Kept::Database { _database: database } })
 }
 

@@ -58,6 +58,11 @@ impl TestApp {
         TestApp::on(data, Some(admin), change).await
     }
 
+    /// Another node on the same database as `first`, with the administrator's token of that one.
+    pub async fn beside(first: &TestApp, change: impl FnOnce(&mut Settings)) -> TestApp {
+        TestApp::on(tempfile::tempdir().unwrap(), Some(first.admin.clone()), change).await
+    }
+
     async fn on(data: TempDir, admin: Option<String>, change: impl FnOnce(&mut Settings)) -> TestApp {
         let mut settings = config::defaults().unwrap();
         settings.store.directory = data.path().to_owned();
