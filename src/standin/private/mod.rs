@@ -5,11 +5,13 @@
 
 mod guard;
 pub mod postgres;
+pub mod redis;
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 
-pub use postgres::Postgres;
+pub use self::postgres::Postgres;
+pub use self::redis::Redis;
 
 /// Why a private server cannot be had.
 #[derive(Debug, thiserror::Error)]
