@@ -160,7 +160,9 @@ impl Engine {
             self.stop_rest(key, Outcome::Expired, Reason::ExpiredWaiting);
             return 0;
         }
-        work.rest_len().min(self.providers[work.provider].capacity.per_call.max(1))
+        let provider = &self.providers[work.provider];
+        let largest = usize::try_from(self.deps.limits.largest(&provider.id)).unwrap_or(usize::MAX);
+        work.rest_len().min(provider.capacity.per_call).min(largest).max(1).min(work.rest_len())
     }
 
     fn begin_call(&mut self, at: usize, lane: Lane, key: u64, n: usize) {

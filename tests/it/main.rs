@@ -4,6 +4,7 @@
 
 mod api;
 mod channel;
+mod coordination;
 mod directory;
 mod documents;
 mod foreign;

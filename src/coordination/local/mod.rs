@@ -1,0 +1,7 @@
+//! Agreement within one process.
+
+mod hints;
+mod limits;
+
+pub use hints::LocalHints;
+pub use limits::LocalLimits;
