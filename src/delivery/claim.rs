@@ -65,7 +65,10 @@ impl Engine {
                 self.shared.take(claimed, None);
             }
             // The next poll asks again.
-            Err(error) => warn!(%error, lane = lane.name(), "batches could not be claimed"),
+            Err(error) => {
+                warn!(%error, lane = lane.name(), "batches could not be claimed");
+                self.strays.doubt(self.deps.clock.monotonic());
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ use super::progress::{Stage, Work};
 use super::provider::Provider;
 use super::settle::{FlushQueue, Releases, SettleReport};
 use super::slots::Slots;
+use super::strays::Strays;
 use super::{Deps, Settings};
 use crate::domain::batch::{Claimed, Fence};
 use crate::domain::class::Lane;
@@ -38,6 +39,7 @@ pub(super) enum Event {
     Claimed { provider: usize, lane: Lane, max: usize, result: store::Result<Vec<Claimed>> },
     Probed { provider: usize, result: Result<(), String> },
     Released(Result<(), Vec<Fence>>),
+    Owned(store::Result<Vec<Fence>>),
 }
 
 /// The engine's state.
@@ -51,6 +53,7 @@ pub(super) struct Engine {
     pub cache: MaterialCache,
     pub flushes: FlushQueue,
     pub releases: Releases,
+    pub strays: Strays,
     /// Batches whose preparation failed, and when to try again.
     pub delayed: BTreeSet<(Duration, u64)>,
     pub events: mpsc::Sender<Event>,
@@ -85,6 +88,7 @@ impl Engine {
             cache: MaterialCache::new(MESSAGES_KEPT),
             flushes: FlushQueue::default(),
             releases: Releases::default(),
+            strays: Strays::new(now + settings.strays_every),
             delayed: BTreeSet::new(),
             events,
             stop_at: None,
@@ -146,6 +150,7 @@ impl Engine {
         }
         self.flush(now);
         self.release(now);
+        self.look_for_strays(now);
         self.shared.activity.gauge(self.slots.unanswered(), self.slots.unflushed(), self.works.len());
     }
 
@@ -205,6 +210,7 @@ impl Engine {
             Event::Claimed { provider, lane, max, result } => self.on_claimed(provider, lane, max, result),
             Event::Probed { provider, result } => self.on_probed(provider, result),
             Event::Released(result) => self.releases.ended(result, self.deps.clock.monotonic()),
+            Event::Owned(result) => self.on_owned(result),
         }
     }
 

@@ -32,6 +32,7 @@ mod progress;
 mod provider;
 mod settle;
 mod slots;
+mod strays;
 mod tally;
 mod view;
 mod vitals;
@@ -117,6 +118,9 @@ pub struct Settings {
     pub probe_every: Duration,
     /// How often the store is asked for what has ended while its provider is held.
     pub sweep_every: Duration,
+    /// How long a batch that the store says this node holds may be unknown here before it is given back, and how
+    /// often the store is asked. Longer than a call of the store can take.
+    pub strays_every: Duration,
     /// The longest the engine sleeps between two looks at the clock.
     pub nap_max: Duration,
 }
@@ -137,6 +141,7 @@ impl Default for Settings {
             stop_deadline: Duration::from_secs(10),
             probe_every: Duration::from_secs(60),
             sweep_every: Duration::from_secs(20),
+            strays_every: Duration::from_secs(30),
             nap_max: Duration::from_millis(500),
         }
     }

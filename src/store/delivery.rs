@@ -41,6 +41,10 @@ pub trait Deliveries: Send + Sync {
     /// Gives batches back unharmed: they wait again, due at once.
     async fn release(&self, fences: Vec<Fence>) -> Result<()>;
 
+    /// The fences of every batch that an epoch holds, in the order of their ids. What its node does not know of,
+    /// it took in a commit whose answer was lost.
+    async fn owned(&self, epoch: i64) -> Result<Vec<Fence>>;
+
     /// What a call of this message needs. `None` if there is no such message.
     async fn material(&self, message: MessageId) -> Result<Option<LegMaterial>>;
 

@@ -108,6 +108,12 @@ impl Postgres {
         Ok(calls.iter().map(|(fence, _)| held.contains(fence)).collect())
     }
 
+    /// The fences of an epoch.
+    pub(super) async fn owned_by(&self, epoch: i64) -> Result<Vec<Fence>> {
+        const SQL: &str = "select id, owner_epoch, claims from batch where state = 2 and owner_epoch = $1 order by id";
+        self.session().await?.rows(SQL, &[&epoch]).await?.iter().map(fence).collect()
+    }
+
     /// Gives batches back unharmed.
     pub(super) async fn give_back(&self, fences: &[Fence]) -> Result<()> {
         const SQL: &str = "update batch set state = 1, owner_epoch = null where id = any($1::bigint[])";

@@ -34,6 +34,10 @@ impl Deliveries for Postgres {
         self.give_back(&fences).await
     }
 
+    async fn owned(&self, epoch: i64) -> Result<Vec<Fence>> {
+        self.owned_by(epoch).await
+    }
+
     async fn material(&self, message: MessageId) -> Result<Option<LegMaterial>> {
         const SQL: &str = "select name from department where id = $1";
         let session = self.session().await?;

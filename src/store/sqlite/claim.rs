@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::batch::{self, Stored};
 use super::{fault, tally};
 use crate::domain::batch::{Claimed, Fence, Pending};
+use crate::domain::id::BatchId;
 use crate::store::books::Tally;
 use crate::store::encode::lane_and_channel;
 use crate::store::release::{CLAIMED, CLOSED};
@@ -122,6 +123,12 @@ fn take(connection: &Connection, claim: &Claim, stored: &Stored, tally: &mut Tal
         opened_to,
         short: stored.short,
     }))
+}
+
+/// The fences of an epoch.
+pub(super) fn owned(connection: &Connection, epoch: i64) -> Result<Vec<Fence>> {
+    let sql = "select id, claims from batch where state = 2 and owner_epoch = ?1 order by id";
+    batch::rows(connection, sql, [epoch], |row| Ok(Fence { batch: BatchId(row.get(0)?), epoch, claims: row.get(1)? }))
 }
 
 /// Sets the state of a batch.

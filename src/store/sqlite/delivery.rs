@@ -38,6 +38,10 @@ impl Deliveries for Sqlite {
         self.writer.write(move |connection| claim::give_back(connection, &fences)).await
     }
 
+    async fn owned(&self, epoch: i64) -> Result<Vec<Fence>> {
+        self.readers.read(move |connection| claim::owned(connection, epoch)).await
+    }
+
     async fn material(&self, message: MessageId) -> Result<Option<LegMaterial>> {
         self.readers.read(move |connection| material(connection, message)).await
     }

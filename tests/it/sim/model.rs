@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -65,12 +66,20 @@ pub struct Model {
     /// One in a hundred operations fails so often.
     pub failing: u32,
     pub outage: AtomicBool,
+    /// So many claims that take something are committed and their answers lost.
+    pub lost_answers: AtomicU32,
 }
 
 impl Model {
     pub fn new(seed: u64, failing: u32) -> Arc<Model> {
         let random = Mutex::new(StdRng::seed_from_u64(seed));
-        Arc::new(Model { state: Mutex::default(), random, failing, outage: AtomicBool::new(false) })
+        Arc::new(Model {
+            state: Mutex::default(),
+            random,
+            failing,
+            outage: AtomicBool::new(false),
+            lost_answers: AtomicU32::new(0),
+        })
     }
 
     /// Stores a message of one leg and claims up to `claim_max` of its batches.
@@ -170,7 +179,7 @@ impl Model {
             (random.random_range(0..3), random.random_range(0..100) < self.failing)
         };
         self.pass(wait).await;
-        if fails || self.outage.load(Ordering::SeqCst) {
+        if fails || self.outage.load(SeqCst) {
             return Err(Error::Unavailable("as told".into()));
         }
         Ok(())
@@ -246,6 +255,9 @@ impl Deliveries for Model {
             batch.claimed.members = Pending::Many(batch.rest.clone());
             taken.push(batch.claimed.clone());
         }
+        if !taken.is_empty() && self.lost_answers.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok() {
+            return Err(Error::Unavailable("the answer was lost".into()));
+        }
         Ok(taken)
     }
 
@@ -287,6 +299,13 @@ impl Deliveries for Model {
             }
         }
         Ok(())
+    }
+
+    async fn owned(&self, epoch: i64) -> Result<Vec<Fence>> {
+        self.trouble().await?;
+        let state = self.state.lock();
+        let held = state.batches.values().filter(|batch| !batch.closed && batch.owner == Some(epoch));
+        Ok(held.map(|batch| batch.claimed.fence).collect())
     }
 
     async fn material(&self, message: MessageId) -> Result<Option<LegMaterial>> {

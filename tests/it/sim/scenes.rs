@@ -130,6 +130,22 @@ pub fn slow(delay_ms: u64) -> Chances {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batches_whose_claim_was_never_answered_are_given_back_and_delivered() {
+    let quick = Settings {
+        poll_every: Duration::from_millis(20),
+        strays_every: Duration::from_millis(60),
+        ..Settings::default()
+    };
+    let scene = scene_with(&[(takes(10, 4), slow(2))], quick).await;
+    scene.model.lost_answers.store(1, Ordering::SeqCst);
+    let message = scene.publish("p0", Class::Notice, 3_000, 0);
+    eventually("all of it is delivered", || scene.outcomes(message, Outcome::Sent).len() == 3_000).await;
+    assert_eq!(scene.model.lost_answers.load(Ordering::SeqCst), 0);
+    assert_eq!(scene.handed(message).len(), 3_000, "and nothing twice");
+    scene.assert_no_rule_broken();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn urgent_work_does_not_wait_behind_bulk() {
     let scene = scene(&[(takes(10, 4), slow(6))]).await;
     let bulk = scene.publish("p0", Class::Bulk, 20_000, 0);

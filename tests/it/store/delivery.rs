@@ -39,6 +39,7 @@ super::cases! {
     recovery_knows_how_far_calls_had_begun,
     a_crash_before_the_closing_loses_nothing,
     a_batch_given_back_is_due_at_once,
+    what_an_epoch_owns_is_listed_with_its_fences,
     material_says_what_a_call_needs,
     people_are_reached_at_their_addresses,
     depth_and_held_count_batches,
@@ -357,6 +358,22 @@ async fn a_batch_given_back_is_due_at_once(store: &Store) {
     let taken = claim(store, NOW, 1, EPOCH).await.remove(0);
     assert_eq!((taken.fence.batch, taken.fence.claims, people(&taken)), (batch.fence.batch, 2, everybody(10)));
     assert!(!settle(store, whole(&batch, Outcome::Sent)).await);
+}
+
+async fn what_an_epoch_owns_is_listed_with_its_fences(store: &Store) {
+    office(store, 30).await;
+    let mut item = publish(store, 1, everybody(30), &[Email]).await;
+    item.plans[0].claim_max = 1;
+    let mut held: Vec<_> = accept(store, item).await.claimed.iter().map(|batch| batch.fence).collect();
+    held.extend(claim(store, NOW, 1, EPOCH).await.iter().map(|batch| batch.fence));
+    let foreign = claim(store, NOW, 1, EPOCH + 1).await.remove(0);
+    held.sort_by_key(|fence| fence.batch);
+    assert_eq!(store.deliveries.owned(EPOCH).await.unwrap(), held);
+    assert_eq!(store.deliveries.owned(EPOCH + 1).await.unwrap(), [foreign.fence]);
+    store.deliveries.release(vec![held[0]]).await.unwrap();
+    assert!(settle(store, whole(&foreign, Outcome::Sent)).await);
+    assert_eq!(store.deliveries.owned(EPOCH).await.unwrap(), held[1..]);
+    assert!(store.deliveries.owned(EPOCH + 1).await.unwrap().is_empty());
 }
 
 async fn material_says_what_a_call_needs(store: &Store) {
