@@ -144,6 +144,10 @@ impl Keeper {
     }
 
     async fn take_over(&mut self, engine: &Handle, deeds: &Deeds) {
+        #[cfg(feature = "sabotage")]
+        if crate::runtime::sabotage::chosen().leave_the_dead_alone {
+            return self.schedule.looked(self.clock.monotonic(), false);
+        }
         let dead = answer(self.nodes.take_over(), TAKE_OVER_WITHIN).await.unwrap_or_else(|error| {
             warn!(%error, "dead nodes could not be looked for");
             Vec::new()

@@ -39,6 +39,8 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
     settings.store.directory = args.data.unwrap_or(settings.store.directory);
     settings.grpc.listen = args.grpc.unwrap_or(settings.grpc.listen);
     settings.http.listen = args.http.unwrap_or(settings.http.listen);
+    #[cfg(feature = "sabotage")]
+    crate::runtime::sabotage::choose(settings.sabotage);
     logging::start(&settings.log.level, settings.log.json).map_err(failed)?;
     let directory = settings.store.directory.clone();
     let shared = settings.store.url.is_some();

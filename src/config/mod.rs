@@ -8,8 +8,6 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-#[cfg(feature = "sabotage")]
-pub use settings::Sabotage;
 pub use settings::{Campus, Channels, Grpc, Http, Log, Node, Settings, Store};
 
 /// The file that is read when none is named, if it exists.

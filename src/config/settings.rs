@@ -15,6 +15,8 @@ use crate::audience::nearest::nearest;
 use crate::channel::{email, wechat};
 use crate::domain::line;
 use crate::domain::node::Role;
+#[cfg(feature = "sabotage")]
+use crate::runtime::sabotage::Sabotage;
 
 /// Everything an operator can say.
 #[derive(Clone, Debug)]
@@ -36,15 +38,6 @@ pub struct Settings {
     /// Which guarantees to break.
     #[cfg(feature = "sabotage")]
     pub sabotage: Sabotage,
-}
-
-/// Guarantees to break, one at a time, so that a test can prove that it would notice.
-#[cfg(feature = "sabotage")]
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Sabotage {
-    /// A publish is answered before it is stored.
-    pub answer_before_commit: bool,
 }
 
 /// This process.

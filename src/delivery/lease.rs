@@ -29,6 +29,10 @@ impl Lease {
     /// How long a call for a batch of `epoch` may still be open; zero: it must be cut off. `None`: for ever.
     #[must_use]
     pub fn left(&self, epoch: i64, now: Duration) -> Option<Duration> {
+        #[cfg(feature = "sabotage")]
+        if crate::runtime::sabotage::chosen().outlive_the_lease {
+            return None;
+        }
         if epoch != self.epoch {
             return Some(Duration::ZERO);
         }

@@ -3,4 +3,6 @@
 pub mod backoff;
 pub mod clock;
 pub mod ids;
+#[cfg(feature = "sabotage")]
+pub mod sabotage;
 pub mod tasks;

@@ -54,6 +54,11 @@ impl<'a> NewMessages<'a> {
         self.send_at.push(facts.send_at.0);
         self.expire_at.push(facts.expire_at.0);
         self.keys.push(&item.idempotency_key);
+        #[cfg(feature = "sabotage")]
+        if crate::runtime::sabotage::chosen().forget_idempotency {
+            self.keys.pop();
+            self.keys.push(format!("{}, {:x}", item.idempotency_key, facts.id.0).leak());
+        }
         self.digests.push(&item.digest);
         self.references.push(facts.reference.as_deref());
         self.facts.push(facts::encode(facts)?);

@@ -28,6 +28,12 @@ const HELD: &str = "select id, owner_epoch, claims, leg_id, n, provider_id, chan
                     where state = 2 and id = any($1::bigint[]) and (id, owner_epoch, claims) in \
                     (select * from unnest($1::bigint[], $2::bigint[], $3::bigint[])) order by id for update";
 
+/// The batches that somebody says are his.
+#[cfg(feature = "sabotage")]
+const SAID: &str = "select batch.id, said.epoch, said.claims, leg_id, n, provider_id, channel, lane, principal \
+                    from batch join unnest($1::bigint[], $2::bigint[], $3::bigint[]) as said (id, epoch, claims) \
+                    using (id) order by batch.id for update of batch";
+
 /// What becomes of batch rows.
 const END: &str = "update batch set state = ended.state, owner_epoch = null, outcome = ended.outcome, \
                    reason = ended.reason, settled_at = ended.settled_at, detail = ended.detail, \
@@ -155,7 +161,10 @@ async fn find(session: &Session, group: &[Settlement]) -> Result<Found> {
     }
     let retried = retried(group);
     let retried_shorts = if group.iter().any(|item| item.short && !item.again.is_empty()) { &shorts[..] } else { &[] };
-    let [held, one, many, prior, books] = session.prepared([HELD, TOMBSTONES_SHORT, TOMBSTONES, PRIOR, BOOKS]).await?;
+    let held = HELD;
+    #[cfg(feature = "sabotage")]
+    let held = if crate::runtime::sabotage::chosen().settle_without_fence { SAID } else { held };
+    let [held, one, many, prior, books] = session.prepared([held, TOMBSTONES_SHORT, TOMBSTONES, PRIOR, BOOKS]).await?;
     let (_, held, one, many, prior, books) = futures::try_join!(
         session.begin(),
         session.run(&held, [&ids, &epochs, &claims]),

@@ -52,19 +52,35 @@ impl Author {
 
     /// Publishes what was not answered; false if the service went away again.
     pub async fn finish(&mut self, client: &Client, oracle: &Oracle) -> bool {
-        let Some((request, people)) = self.pending.clone() else { return true };
-        let key = request.idempotency_key.clone();
-        match client.publish().publish(request).await {
-            Ok(answer) => {
-                let answer = answer.into_inner();
-                assert_eq!(answer.recipient_count as usize, people.len(), "{key}");
-                oracle.note(Ack { key, message_id: answer.message_id, people }).await;
-                self.pending = None;
-                true
-            }
+        match self.attempt(client, oracle).await {
+            Ok(()) => true,
             Err(status) if has_gone(&status) => false,
-            Err(status) => panic!("{key} was refused: {status:?}"),
+            Err(status) => panic!("{} was refused: {status:?}", self.name),
         }
+    }
+
+    /// Writes a message unless one waits for its answer, and publishes it.
+    pub async fn publish_next(&mut self, client: &Client, oracle: &Oracle) -> Result<(), Status> {
+        if self.pending.is_none() {
+            self.pending = Some(self.write());
+        }
+        self.attempt(client, oracle).await
+    }
+
+    /// Publishes what was not answered. Fails with what was said instead of an answer.
+    pub async fn attempt(&mut self, client: &Client, oracle: &Oracle) -> Result<(), Status> {
+        let Some((request, people)) = self.pending.clone() else { return Ok(()) };
+        let key = request.idempotency_key.clone();
+        let answer = client.publish().publish(request).await?.into_inner();
+        assert_eq!(answer.recipient_count as usize, people.len(), "{key}");
+        oracle.note(Ack { key, message_id: answer.message_id, people }).await;
+        self.pending = None;
+        Ok(())
+    }
+
+    /// Whether something waits for its answer.
+    pub fn waits(&self) -> bool {
+        self.pending.is_some()
     }
 
     /// Mostly to one person, sometimes to a few, sometimes to those of a room or two.

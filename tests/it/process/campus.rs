@@ -4,7 +4,7 @@ use campanile::api::v1;
 use v1::create_key_request::Owner;
 use v1::principal::Subject;
 
-use super::service::{House, Service};
+use super::service::{Client, House, Service};
 
 /// How many people there are.
 pub const PEOPLE: usize = 400;
@@ -54,9 +54,21 @@ pub async fn load(house: &House, service: &Service) -> String {
     let rows: Vec<_> = (0..PEOPLE).map(|person| v1::UpsertUsersRequest { user: Some(user(person)) }).collect();
     let answer = admin.directory().upsert_users(tokio_stream::iter(rows)).await.unwrap().into_inner();
     assert_eq!((answer.created as usize, answer.errors), (PEOPLE, Vec::new()));
+    office(&admin, "Notices").await.token
+}
 
+/// An application that may write to everybody, and what it needs for that.
+pub struct Office {
+    pub application_id: String,
+    pub grant_id: String,
+    pub key_id: String,
+    pub token: String,
+}
+
+/// Makes an application that may write to everybody.
+pub async fn office(admin: &Client, title: &str) -> Office {
     let application = v1::Application {
-        title: "Notices".to_owned(),
+        title: title.to_owned(),
         department_id: "campus".to_owned(),
         default_channels: vec![v1::Channel::Email.into()],
         ..Default::default()
@@ -69,14 +81,17 @@ pub async fn load(house: &House, service: &Service) -> String {
         audience: "everyone".to_owned(),
         ..Default::default()
     };
-    admin.access().create_grant(v1::CreateGrantRequest { grant: Some(grant) }).await.unwrap();
+    let request = v1::CreateGrantRequest { grant: Some(grant) };
+    let grant = admin.access().create_grant(request).await.unwrap().into_inner().grant.unwrap();
     let request = v1::CreateKeyRequest {
-        owner: Some(Owner::ApplicationId(id)),
+        owner: Some(Owner::ApplicationId(id.clone())),
         mode: v1::KeyMode::Live.into(),
         scopes: vec![v1::KeyScope::Publish.into(), v1::KeyScope::Read.into()],
         ..Default::default()
     };
-    admin.access().create_key(request).await.unwrap().into_inner().token
+    let made = admin.access().create_key(request).await.unwrap().into_inner();
+    let key_id = made.key.unwrap().key_id;
+    Office { application_id: id, grant_id: grant.grant_id, key_id, token: made.token }
 }
 
 fn user(person: usize) -> v1::User {

@@ -38,6 +38,8 @@ pub enum Finding {
     Unbalanced(String),
     /// Nobody asked for it.
     Stray(String),
+    /// It happened, but too late.
+    Late(String),
 }
 
 /// What went out more than once.
@@ -74,14 +76,13 @@ pub struct Evidence {
 impl Evidence {
     /// Waits until every message has ended and collects everything.
     pub async fn collect(house: &House, client: &Client, acks: Vec<Ack>, kills: Vec<Kill>) -> Evidence {
-        let open = vec![v1::MessageState::Sending.into(), v1::MessageState::Scheduled.into()];
         let drained = async {
-            while !messages(client, open.clone(), 1).await.is_empty() {
+            while !is_at_rest(client).await {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
         if timeout(PATIENCE, drained).await.is_err() {
-            let left = messages(client, open, 1_000).await;
+            let left = messages(client, open_states(), 1_000).await;
             panic!("{} messages do not end, such as {:?}\n{}", left.len(), left.first(), house.complaints());
         }
         let messages = messages(client, Vec::new(), 1_000).await;
@@ -217,6 +218,15 @@ fn wrong_counts(message: &v1::Message, people: usize, sums: &BTreeMap<i32, i32>)
     let finished = message.state() == v1::MessageState::Finished;
     let agrees = finished && message.recipient_count == expected.members && message.counts == [expected];
     (!agrees).then(|| format!("{:?} with {:?} instead of {expected:?}", message.state(), message.counts))
+}
+
+fn open_states() -> Vec<i32> {
+    vec![v1::MessageState::Sending.into(), v1::MessageState::Scheduled.into()]
+}
+
+/// Whether every message has ended.
+pub async fn is_at_rest(client: &Client) -> bool {
+    messages(client, open_states(), 1).await.is_empty()
 }
 
 /// Messages in some states; one page if only one is asked for.

@@ -111,7 +111,7 @@ async fn enough(oracle: &Oracle, before: usize) {
 }
 
 /// Waits until the relay has noticed the end of every session; returns the cuts so far.
-async fn quiet(house: &House) -> usize {
+pub async fn quiet(house: &House) -> usize {
     let (mut cuts, mut same) = (house.cuts(), 0);
     while same < 3 {
         tokio::time::sleep(LOOK_EVERY).await;

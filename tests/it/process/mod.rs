@@ -4,6 +4,7 @@
 mod author;
 mod campus;
 mod checker;
+mod cluster;
 mod commands;
 mod demo;
 mod kill;

@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use campanile::api::v1;
 use campanile::standin::log::{self, Receipt};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -24,6 +25,7 @@ use tonic_health::pb::health_client::HealthClient;
 use v1::access_service_client::AccessServiceClient;
 use v1::directory_service_client::DirectoryServiceClient;
 use v1::publish_service_client::PublishServiceClient;
+use v1::report_service_client::ReportServiceClient;
 
 const CAMPANILE: &str = env!("CARGO_BIN_EXE_campanile");
 /// However busy the machine is, nothing here takes longer.
@@ -84,34 +86,47 @@ impl House {
 
     /// Starts a service on the data directory and does not wait for anything.
     pub fn spawn(&self) -> Child {
+        self.spawn_with(&[])
+    }
+
+    fn spawn_with(&self, variables: &[(&str, &str)]) -> Child {
         let errors = OpenOptions::new().create(true).append(true).open(self.folder().join("service.err")).unwrap();
         let mut command = Command::new(CAMPANILE);
         command.args(["serve", "--config", "campanile.toml", "--data", "data"]);
         command.args(["--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
-        command.current_dir(self.folder()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
+        command.current_dir(self.folder()).envs(variables.iter().copied());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
         command.kill_on_drop(true).spawn().unwrap()
     }
 
     /// Starts a service on the data directory and waits until it serves.
     pub async fn serve(&self) -> Service {
-        let mut child = self.spawn();
+        self.serve_with(&[]).await
+    }
+
+    /// The same with some of its settings in variables of its environment.
+    pub async fn serve_with(&self, variables: &[(&str, &str)]) -> Service {
+        let mut child = self.spawn_with(variables);
         let mut lines = lines(&mut child);
         let started = async {
             let address = line(&mut lines, "  gRPC     ").await?;
             let address = address.split_whitespace().next()?.to_owned();
+            let http = line(&mut lines, "  HTTP     http://").await?;
+            let http = http.split('/').next()?.to_owned();
             let channel = Endpoint::from_shared(format!("http://{address}")).ok()?.connect().await.ok()?;
             loop {
                 let request = HealthCheckRequest { service: String::new() };
                 let answer = HealthClient::new(channel.clone()).check(request).await.ok()?;
                 if answer.into_inner().status() == ServingStatus::Serving {
-                    return Some(address);
+                    return Some((address, http));
                 }
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
-        let address = timeout(PATIENCE, started).await.ok().flatten();
-        let address = address.unwrap_or_else(|| panic!("the service does not serve; it said\n{}", self.complaints()));
-        Service { child, _lines: lines, url: format!("http://{address}") }
+        let started = timeout(PATIENCE, started).await.ok().flatten();
+        let (grpc, http) =
+            started.unwrap_or_else(|| panic!("the service does not serve; it said\n{}", self.complaints()));
+        Service { child, _lines: lines, url: format!("http://{grpc}"), http }
     }
 
     /// The administrator's token of the first start.
@@ -140,6 +155,7 @@ pub struct Service {
     /// Kept open, so that the service can say good-bye.
     _lines: Lines<BufReader<ChildStdout>>,
     url: String,
+    http: String,
 }
 
 impl Service {
@@ -149,6 +165,27 @@ impl Service {
         Client { channel, bearer: Bearer(format!("Bearer {token}").parse().unwrap()) }
     }
 
+    /// The same, connected when it is first used and again whenever the connection is lost; a call without an
+    /// answer ends after `patience`.
+    pub fn door(&self, token: &str, patience: Duration) -> Client {
+        let channel = Endpoint::from_shared(self.url.clone()).unwrap().tcp_nodelay(true).timeout(patience);
+        Client { channel: channel.connect_lazy(), bearer: Bearer(format!("Bearer {token}").parse().unwrap()) }
+    }
+
+    /// What the service counts under a name, summed over all labels.
+    pub async fn metric(&self, name: &str) -> u64 {
+        let read = async {
+            let mut stream = TcpStream::connect(&self.http).await?;
+            stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await?;
+            let mut page = String::new();
+            stream.read_to_string(&mut page).await.map(|_| page)
+        };
+        let page = timeout(PATIENCE, read).await.expect("the service shows its figures").unwrap();
+        let named = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));
+        let value = |line: &str| line.rsplit(' ').next().and_then(|number| number.parse::<u64>().ok());
+        page.lines().filter(named).filter_map(value).sum()
+    }
+
     /// Kills it at once and waits until it is gone.
     pub async fn kill(mut self) {
         self.child.kill().await.unwrap();
@@ -156,8 +193,13 @@ impl Service {
 
     /// Asks it to end.
     pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
         let id = self.child.id().expect("it runs").to_string();
-        assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(std::process::Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
     /// Waits until it has ended by itself.
@@ -211,6 +253,10 @@ impl Client {
 
     pub fn access(&self) -> AccessServiceClient<Carried> {
         AccessServiceClient::new(self.carried())
+    }
+
+    pub fn report(&self) -> ReportServiceClient<Carried> {
+        ReportServiceClient::new(self.carried())
     }
 
     pub fn directory(&self) -> DirectoryServiceClient<Carried> {

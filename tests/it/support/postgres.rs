@@ -2,6 +2,7 @@
 //!
 //! The server ends with this process, however that ends. Databases are copies of one that is migrated once.
 
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -70,16 +71,21 @@ fn server() -> Option<&'static Server> {
     SERVER.get_or_init(|| thread::spawn(start).join().unwrap()).as_ref()
 }
 
-/// Runs in a thread of its own: whoever asks first may be in the middle of an async runtime.
-fn start() -> Option<Server> {
-    let private = match Postgres::start(&std::env::temp_dir()) {
-        Ok(private) => private,
+/// A server in a folder, for a test that treats it badly; `None`, and a word about it, if there is none to be had.
+pub fn private(folder: &Path) -> Option<Postgres> {
+    match Postgres::start(folder) {
+        Ok(private) => Some(private),
         Err(error @ Error::Missing { .. }) if std::env::var_os(REQUIRED).is_none() => {
             eprintln!("\n*** SKIPPED: every test on PostgreSQL: {error}\n");
-            return None;
+            None
         }
         Err(error) => panic!("{error}"),
-    };
+    }
+}
+
+/// Runs in a thread of its own: whoever asks first may be in the middle of an async runtime.
+fn start() -> Option<Server> {
+    let private = private(&std::env::temp_dir())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         administer(&private, &format!("create database {TEMPLATE}")).await;
