@@ -6,6 +6,7 @@
 pub mod credential;
 pub mod detail;
 pub mod email;
+mod rate;
 pub mod stub;
 pub mod wechat;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use self::rate::Rate;
 use crate::domain::batch::ProviderId;
 use crate::domain::channel;
 use crate::domain::class::Class;
@@ -49,15 +51,6 @@ pub struct Capacity {
     pub rate: Option<Rate>,
     /// A repeated call with identical bytes is not delivered again, so a batch must be one call.
     pub dedupes_identical: bool,
-}
-
-/// So many in so long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// How many.
-    pub n: u32,
-    /// In how long.
-    pub per: Duration,
 }
 
 /// One request to a provider.

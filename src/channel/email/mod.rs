@@ -103,7 +103,7 @@ impl Channel for Email {
         Capacity {
             per_call: self.settings.recipients_per_transaction,
             concurrency: self.settings.connections,
-            rate: None,
+            rate: self.settings.rate,
             dedupes_identical: false,
         }
     }

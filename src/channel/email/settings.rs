@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::channel::Rate;
 use crate::domain::channel::Channel;
 
 /// One SMTP relay, spoken to over plain TCP.
@@ -26,6 +27,9 @@ pub struct Settings {
     /// The most connections at a time.
     #[serde(default = "connections")]
     pub connections: usize,
+    /// The most recipients in any span of time, over all nodes together. Default: no limit of ours.
+    #[serde(default)]
+    pub rate: Option<Rate>,
     /// The most recipients of one transaction. 1 means that each mail names its recipient in To.
     #[serde(default = "recipients_per_transaction")]
     pub recipients_per_transaction: usize,
@@ -90,6 +94,7 @@ impl Settings {
             message_id_domain: None,
             hello: None,
             connections: connections(),
+            rate: None,
             recipients_per_transaction: recipients_per_transaction(),
             mails_per_connection: mails_per_connection(),
             idle_max: idle_max(),

@@ -111,7 +111,7 @@ impl Channel for Wechat {
         Capacity {
             per_call: self.settings.users_per_call,
             concurrency: self.settings.concurrency,
-            rate: None,
+            rate: self.settings.rate,
             dedupes_identical: true,
         }
     }

@@ -7,6 +7,8 @@ use http::Uri;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::channel::Rate;
+
 /// The most users of one call that WeCom allows.
 const USERS_PER_CALL_MAX: usize = 1_000;
 /// The longest window of its duplicate check that WeCom allows.
@@ -28,6 +30,9 @@ pub struct Settings {
     /// The most calls at a time.
     #[serde(default = "concurrency")]
     pub concurrency: usize,
+    /// The most recipients in any span of time, over all nodes together. Default: no limit of ours.
+    #[serde(default)]
+    pub rate: Option<Rate>,
     /// The most users of one call, up to 1,000.
     #[serde(default = "users_per_call")]
     pub users_per_call: usize,
@@ -91,6 +96,7 @@ impl Settings {
             secret,
             agent_id,
             concurrency: concurrency(),
+            rate: None,
             users_per_call: users_per_call(),
             connect_timeout: connect_timeout(),
             request_timeout: request_timeout(),
