@@ -282,10 +282,6 @@ fn operations(base: &Base, engine: &delivery::Handle) -> Operations {
 
 /// A cancel on any node stops this node's engine.
 fn on_cancel(engine: &delivery::Handle) -> OnCancel {
-    #[cfg(feature = "sabotage")]
-    if crate::runtime::sabotage::chosen().ignore_cancels_of_others {
-        return Arc::new(|_| {});
-    }
     let engine = engine.clone();
     Arc::new(move |message| engine.cancelled(message))
 }

@@ -135,6 +135,10 @@ impl Engine {
         if now >= self.poll_at {
             self.poll_at = now + self.settings.poll_every;
             self.expire();
+            #[cfg(feature = "sabotage")]
+            if crate::runtime::sabotage::chosen().wait_for_hints {
+                self.poll_at += std::time::Duration::from_secs(3_600);
+            }
             self.claim_more();
         }
         if now >= self.measured_at + MEASURE_EVERY {

@@ -70,6 +70,10 @@ impl Handle {
     /// From now on nothing of this message starts; what the engine holds of it and did not start is settled
     /// as cancelled. To be called after the store has the tombstone.
     pub fn cancelled(&self, message: MessageId) {
+        #[cfg(feature = "sabotage")]
+        if crate::runtime::sabotage::chosen().ignore_cancels {
+            return;
+        }
         self.shared.tombstones.add(message);
         self.shared.inbox.lock().cancels.push(message);
         self.shared.signal.notify_one();

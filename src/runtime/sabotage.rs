@@ -21,8 +21,10 @@ pub struct Sabotage {
     pub believe_in_old_rights: bool,
     /// Every publish counts as the first one with its key.
     pub forget_idempotency: bool,
-    /// What other nodes cancel goes on.
-    pub ignore_cancels_of_others: bool,
+    /// What a node holds goes on although it was cancelled.
+    pub ignore_cancels: bool,
+    /// Nobody looks into the store unless somebody says that there is something.
+    pub wait_for_hints: bool,
 }
 
 static CHOSEN: OnceLock<Sabotage> = OnceLock::new();

@@ -41,7 +41,7 @@ async fn sabotage_of_revocation_is_found_out() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sabotage_of_a_cancel_is_found_out() {
-    let findings = cancel::called_off(&broken(&["ignore_cancels_of_others"])).await;
+    let findings = cancel::called_off(&broken(&["ignore_cancels"])).await;
     found(findings, |one| matches!(one, Finding::Late(_)));
 }
 
