@@ -1,6 +1,7 @@
 //! The providers of the settings.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::channel::Registry;
 use crate::channel::credential::Credentials;
@@ -8,7 +9,6 @@ use crate::channel::email::Email;
 use crate::channel::stub::Stub;
 use crate::channel::wechat::{self, Wechat};
 use crate::config::Settings;
-use crate::coordination::local::LocalLimits;
 use crate::domain::batch::STUB_PROVIDER;
 use crate::runtime::clock::SharedClock;
 
@@ -33,11 +33,8 @@ pub(super) fn registry(settings: &Settings, clock: &SharedClock, keep: KeepToken
     Ok(registry)
 }
 
-/// The limits that the providers themselves know of.
-pub(super) fn limits(registry: &Registry, clock: &SharedClock) -> LocalLimits {
-    let rates = registry.iter().filter_map(|(id, provider)| {
-        let rate = provider.capacity().rate?;
-        Some((id.to_string(), rate.n, rate.per))
-    });
-    LocalLimits::new(clock, rates)
+/// The limits that the providers themselves know of: provider, recipients, and in how long.
+pub(super) fn rates(registry: &Registry) -> Vec<(String, u32, Duration)> {
+    let limited = registry.iter().filter_map(|(id, provider)| Some((id, provider.capacity().rate?)));
+    limited.map(|(id, rate)| (id.to_string(), rate.n, rate.per)).collect()
 }

@@ -5,13 +5,14 @@ use std::sync::atomic::Ordering;
 
 use super::keeper::Deeds;
 use crate::audience::Index;
+use crate::coordination::Mode;
 use crate::delivery::{self, ProviderReport, ProviderState};
 use crate::domain::channel::Channel;
 use crate::domain::outcome::Outcome;
 use crate::inbox::Inboxes;
 use crate::operations::BooksView;
 use crate::telemetry::health::ReadFigures;
-use crate::telemetry::metrics::{ChannelOutcome, Figures, ProviderName};
+use crate::telemetry::metrics::{ChannelOutcome, Figures, ModeName, ProviderName};
 
 /// Who knows the figures.
 pub(super) struct Sources {
@@ -20,6 +21,7 @@ pub(super) struct Sources {
     pub(super) index: Arc<Index>,
     pub(super) books: BooksView,
     pub(super) deeds: Arc<Deeds>,
+    pub(super) mode: Arc<dyn Fn() -> Mode + Send + Sync>,
 }
 
 impl Sources {
@@ -29,7 +31,8 @@ impl Sources {
     }
 
     fn read(&self) -> Figures {
-        let Sources { engine, inboxes, index, books, deeds } = self;
+        let Sources { engine, inboxes, index, books, deeds, mode } = self;
+        let now = mode();
         let activity = engine.activity();
         let pairs = Channel::ALL.into_iter().flat_map(|channel| Outcome::ALL.map(|outcome| (channel, outcome)));
         let verdicts = pairs.filter_map(|(channel, outcome)| {
@@ -42,6 +45,7 @@ impl Sources {
             fences_dropped_total: activity.fences_dropped(),
             settle_failures_total: activity.settle_failures(),
             providers_held: engine.providers().into_iter().map(held).collect(),
+            coordination_modes: Mode::ALL.map(|one| (ModeName { mode: one.name() }, u64::from(one == now))).into(),
             leases_lost_total: deeds.lost.load(Ordering::Relaxed),
             nodes_taken_over_total: deeds.taken_over.load(Ordering::Relaxed),
             node_epoch: u64::try_from(engine.epoch()).unwrap_or(0),

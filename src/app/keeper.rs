@@ -12,12 +12,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::schedule::{Schedule, Step};
+use crate::coordination::Peers;
 use crate::delivery::{Handle, Lease};
-use crate::domain::node;
+use crate::domain::node::{self, NodeState};
 use crate::runtime::clock::SharedClock;
 use crate::runtime::ids::IdSource;
 use crate::runtime::tasks::Tasks;
-use crate::store::{Deliveries, Error, NodeDraft, Nodes, Result, Store};
+use crate::store::{Deliveries, Error, NodeDraft, NodeRow, Nodes, Result, Store};
 
 /// How long a node may own work without renewing its lease.
 const LEASE: Duration = Duration::from_secs(30);
@@ -45,6 +46,7 @@ pub(super) struct Keeper {
     deliveries: Arc<dyn Deliveries>,
     clock: SharedClock,
     draft: NodeDraft,
+    peers: Peers,
     lease: Lease,
     schedule: Schedule,
 }
@@ -68,7 +70,14 @@ impl Keeper {
         let asked_at = clock.monotonic();
         let epoch = nodes.join(draft.clone(), LEASE).await?;
         let lease = Lease { epoch, until: Some(asked_at + LEASE) };
-        Ok(Keeper { nodes, deliveries, clock, draft, lease, schedule: Schedule::joined(asked_at) })
+        let (peers, schedule) = (Peers::default(), Schedule::joined(asked_at));
+        tell_peers(&peers, &nodes.nodes().await?, epoch);
+        Ok(Keeper { nodes, deliveries, clock, draft, peers, lease, schedule })
+    }
+
+    /// How many nodes deliver, kept up to date.
+    pub(super) fn peers(&self) -> Peers {
+        self.peers.clone()
     }
 
     /// The lease as it is before the keeper starts.
@@ -159,6 +168,10 @@ impl Keeper {
         if !dead.is_empty() {
             engine.wake();
         }
+        match answer(self.nodes.nodes(), ANSWER_WITHIN).await {
+            Ok(rows) => tell_peers(&self.peers, &rows, self.lease.epoch),
+            Err(error) => warn!(%error, "the nodes could not be counted; limits are shared as before"),
+        }
         self.schedule.looked(self.clock.monotonic(), !dead.is_empty());
     }
 
@@ -202,6 +215,17 @@ impl Keeping {
             warn!(%error, epoch, "the node could not say that it leaves; the others notice when its lease ends");
         }
     }
+}
+
+/// How many nodes call providers, and which of them this one is. One whose lease ran out counts until somebody has
+/// taken its work over.
+fn tell_peers(peers: &Peers, rows: &[NodeRow], epoch: i64) {
+    let mut delivering: Vec<i64> =
+        rows.iter().filter(|row| row.state == NodeState::Alive && row.roles.deliver).map(|row| row.epoch).collect();
+    delivering.sort_unstable();
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let rank = delivering.iter().position(|one| *one == epoch).unwrap_or(0);
+    peers.tell(count(delivering.len()), count(rank));
 }
 
 /// The store's answer, within a time.

@@ -1,11 +1,13 @@
 //! The composition root: settings → store, memory, channels, engine, use-cases, servers. The only place that
 //! names concrete backends, and where siblings that may not know one another are put together.
 
+mod agreement;
 mod backend;
 mod channels;
 mod credentials;
 mod figures;
 mod keeper;
+mod news;
 mod siblings;
 mod survey;
 
@@ -20,8 +22,10 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
+use self::agreement::Agreement;
 use self::credentials::StoredCredentials;
 use self::keeper::{Keeper, Keeping};
+use self::news::News;
 use crate::access::admin::bootstrap;
 use crate::access::{Admin, AdminParts, Policy};
 use crate::api::{self, Services};
@@ -29,7 +33,7 @@ use crate::channel::credential::Credentials;
 use crate::channel::{Registry, wechat};
 use crate::config::Settings;
 use crate::delivery::{self, Deps, Engine, Lease};
-use crate::directory::{Follower, Memory, OnCancel, Registrar, RegistrarParts};
+use crate::directory::{Follower, Memory, Registrar, RegistrarParts};
 use crate::domain::node::{self, Roles};
 use crate::domain::refusal::Refusal;
 use crate::inbox::{InboxParts, Inboxes};
@@ -62,6 +66,9 @@ pub enum Error {
     /// A provider's settings cannot be used.
     #[error("{0}")]
     Provider(String),
+    /// Nodes cannot agree with these settings.
+    #[error("{0}")]
+    Coordination(String),
     /// A server cannot run.
     #[error("cannot serve: {0}")]
     Serve(#[from] io::Error),
@@ -120,11 +127,14 @@ impl Opened {
         let roles: Roles = settings.node.roles.iter().copied().collect();
         let keeper = Keeper::join(&store, draft(&settings, roles, &grpc)?, clock.clone()).await?;
         let ids = Arc::new(IdSource::new(clock.clone(), node::number(keeper.lease().epoch)));
-        let base = Base { settings, store, memory, ids, clock, tasks, registry };
+        let own = agreement::Own { rates: channels::rates(&registry), peers: keeper.peers(), delivers: roles.deliver };
+        let agreement = agreement::start(&settings.coordination, own, &clock, &tasks)
+            .map_err(|fault| Error::Coordination(fault.to_string()))?;
+        let base = Base { settings, store, memory, ids, clock, tasks, registry, agreement };
         let engine = engine(&base, keeper.lease(), roles.deliver);
         let keeping = keeper.start(engine.clone(), base.ids.clone(), &base.tasks);
         let services = services(&base, &engine).await?;
-        let Base { settings, tasks, .. } = base;
+        let Base { settings, tasks, agreement, .. } = base;
 
         let stop = Stop::of(&settings);
         let figures = figures::Sources {
@@ -133,6 +143,7 @@ impl Opened {
             index: services.index.clone(),
             books: services.operations.books().clone(),
             deeds: keeping.deeds().clone(),
+            mode: agreement.mode,
         };
         let options = api::server::Options {
             connections: settings.grpc.connections,
@@ -231,6 +242,7 @@ struct Base {
     clock: SharedClock,
     tasks: Tasks,
     registry: Registry,
+    agreement: Agreement,
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
@@ -265,7 +277,7 @@ fn registry(settings: &Settings, store: &Store, memory: &Memory, clock: &SharedC
 
 fn engine(base: &Base, lease: Lease, delivers: bool) -> delivery::Handle {
     let store = base.store.deliveries.clone();
-    let limits = Arc::new(channels::limits(&base.registry, &base.clock));
+    let limits = base.agreement.limits.clone();
     let (registry, clock, tasks) = (base.registry.clone(), base.clock.clone(), base.tasks.clone());
     Engine::start(Deps { store, registry, limits, clock, tasks, lease, delivers })
 }
@@ -274,16 +286,15 @@ fn operations(base: &Base, engine: &delivery::Handle) -> Operations {
     let parts = OperationsParts {
         store: base.store.clone(),
         delivery: Arc::new(siblings::Engines(engine.clone())),
-        coordination: Arc::new(|| "alone"),
+        coordination: mode(&base.agreement),
         clock: base.clock.clone(),
     };
     Operations::start(parts, &base.tasks)
 }
 
-/// A cancel on any node stops this node's engine.
-fn on_cancel(engine: &delivery::Handle) -> OnCancel {
-    let engine = engine.clone();
-    Arc::new(move |message| engine.cancelled(message))
+fn mode(agreement: &Agreement) -> Arc<dyn Fn() -> &'static str + Send + Sync> {
+    let mode = agreement.mode.clone();
+    Arc::new(move || mode().name())
 }
 
 async fn inboxes(base: &Base) -> Result<Inboxes, Error> {
@@ -303,9 +314,12 @@ async fn inboxes(base: &Base) -> Result<Inboxes, Error> {
 async fn services(base: &Base, engine: &delivery::Handle) -> Result<Services, Error> {
     let Base { store, memory, ids, clock, tasks, .. } = base;
     let behind = Arc::new(Notify::new());
-    let follower = Follower::start(store.clone(), memory.clone(), behind.clone(), on_cancel(engine), tasks);
+    let hints = &base.agreement.hints;
+    let (news, heed) = News::new(engine, hints, &behind);
+    let follower = Follower::start(store.clone(), memory.clone(), behind.clone(), heed, tasks);
     let policy = Arc::new(Policy::new(memory.grants.clone()));
     let inboxes = inboxes(base).await?;
+    news.start(&inboxes, clock, base.settings.store.url.is_some(), tasks);
     let publisher = Publisher::start(
         Parts {
             store: store.clone(),
@@ -315,8 +329,8 @@ async fn services(base: &Base, engine: &delivery::Handle) -> Result<Services, Er
             applications: memory.applications.clone(),
             ids: ids.clone(),
             clock: clock.clone(),
-            delivery: Arc::new(engine.clone()),
-            inbox: Arc::new(siblings::Streams(inboxes.clone())),
+            delivery: Arc::new(siblings::Batches { engine: engine.clone(), hints: hints.clone() }),
+            inbox: Arc::new(siblings::Streams { inboxes: inboxes.clone(), hints: hints.clone() }),
             providers: Arc::new(base.registry.clone()),
             behind,
             #[cfg(feature = "sabotage")]

@@ -1,22 +1,72 @@
 //! Adapters between use-cases that may not know one another.
 
+use std::sync::Arc;
+
+use crate::coordination::{Hint, Hints};
 use crate::delivery::{self, ProviderReport, ProviderState};
-use crate::domain::id::LegId;
+use crate::domain::batch::{Claimed, ProviderId};
+use crate::domain::channel::Channel;
+use crate::domain::class::Lane;
+use crate::domain::id::{LegId, MessageId};
 use crate::inbox::{self, Inboxes};
 use crate::operations::{Delivery, ProviderHealth, ProviderWord};
-use crate::publish::{Released, ShownLeg};
+use crate::publish::{FreshBatches, Released, ShownLeg};
+use crate::store::{LegMaterial, Members};
 
-/// Tells the inboxes what publishing released.
-pub(super) struct Streams(pub(super) Inboxes);
+/// Tells the inboxes, here and on other nodes, what publishing released.
+pub(super) struct Streams {
+    pub(super) inboxes: Inboxes,
+    pub(super) hints: Arc<dyn Hints>,
+}
 
 impl Released for Streams {
     fn shown(&self, leg: ShownLeg) {
         let ShownLeg { leg, facts, content, members, visible_at } = leg;
-        self.0.shown(inbox::ShownLeg { leg, visible_at, facts, content, members });
+        let only = match &members {
+            Members::One(ordinal) => Some(*ordinal),
+            Members::Many(_) => None,
+        };
+        self.hints.tell(Hint::Shown { leg, visible_at, only });
+        self.inboxes.shown(inbox::ShownLeg { leg, visible_at, facts, content, members });
     }
 
     fn hidden(&self, leg: LegId) {
-        self.0.hidden(leg);
+        self.hints.tell(Hint::Hidden { leg });
+        self.inboxes.hidden(leg);
+    }
+}
+
+/// Gives this node's engine what publishing released, and lets other nodes know of what is left to them.
+pub(super) struct Batches {
+    pub(super) engine: delivery::Handle,
+    pub(super) hints: Arc<dyn Hints>,
+}
+
+impl FreshBatches for Batches {
+    fn epoch(&self) -> i64 {
+        FreshBatches::epoch(&self.engine)
+    }
+
+    fn room(&self, provider: &ProviderId, lane: Lane) -> usize {
+        FreshBatches::room(&self.engine, provider, lane)
+    }
+
+    fn batch_size(&self, provider: &ProviderId, channel: Channel) -> u64 {
+        FreshBatches::batch_size(&self.engine, provider, channel)
+    }
+
+    fn take(&self, batches: Vec<Claimed>, material: LegMaterial) {
+        FreshBatches::take(&self.engine, batches, material);
+    }
+
+    fn wake(&self) {
+        FreshBatches::wake(&self.engine);
+        self.hints.tell(Hint::Wake);
+    }
+
+    fn cancelled(&self, message: MessageId) {
+        FreshBatches::cancelled(&self.engine, message);
+        self.hints.tell(Hint::Cancelled { message });
     }
 }
 

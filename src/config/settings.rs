@@ -25,6 +25,8 @@ pub struct Settings {
     pub node: Node,
     /// Where the truth is kept.
     pub store: Store,
+    /// How several nodes agree.
+    pub coordination: Coordination,
     /// The institution.
     pub campus: Campus,
     /// The gRPC server.
@@ -68,6 +70,16 @@ pub struct Store {
     pub connections: usize,
     /// Run although that database may lose what it confirmed.
     pub allow_weak_durability: bool,
+}
+
+/// How several nodes agree.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Coordination {
+    /// The Redis that all nodes share; `None`: this node is alone. May hold a password.
+    pub url: Option<SecretString>,
+    /// What the names of all its keys begin with.
+    pub prefix: String,
 }
 
 /// The institution.
@@ -126,9 +138,13 @@ const NODE_NAME_MAX: usize = 200;
 /// Publishing, settling, the lease and one reader each need one.
 const STORE_CONNECTIONS_MIN: usize = 4;
 
+/// The longest prefix of names in Redis, in bytes.
+const PREFIX_MAX: usize = 50;
+
 const SECTIONS: &[&str] = &[
     "node",
     "store",
+    "coordination",
     "campus",
     "grpc",
     "http",
@@ -146,6 +162,7 @@ pub(super) fn read(mut tree: Table) -> Result<Settings, Error> {
     let settings = Settings {
         node: section(&mut tree, "node")?,
         store: section(&mut tree, "store")?,
+        coordination: section(&mut tree, "coordination")?,
         campus: section(&mut tree, "campus")?,
         grpc: section(&mut tree, "grpc")?,
         http: section(&mut tree, "http")?,
@@ -171,6 +188,18 @@ fn check(settings: &Settings) -> Result<(), Error> {
     }
     if settings.store.connections < STORE_CONNECTIONS_MIN {
         return wrong(format!("[store] connections must be at least {STORE_CONNECTIONS_MIN}"));
+    }
+    let prefix = &settings.coordination.prefix;
+    if prefix.is_empty()
+        || prefix.len() > PREFIX_MAX
+        || !prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    {
+        return wrong(format!("[coordination] prefix must be 1 to {PREFIX_MAX} letters, digits or hyphens"));
+    }
+    if settings.coordination.url.is_some() && settings.store.url.is_none() {
+        return wrong(
+            "[coordination] url is for nodes that share a store; set [store] url too, or leave it out".to_owned(),
+        );
     }
     if settings.grpc.connections == 0 {
         return wrong("[grpc] connections must be at least 1".to_owned());
@@ -280,6 +309,8 @@ mod tests {
             "[node]\nroles = [\"brew\"]",
             "[node]\ngrace = \"30s\"",
             "[store]\nconnections = 3",
+            "[coordination]\nprefix = \"a:{b}\"",
+            "[coordination]\nurl = \"redis://127.0.0.1\"",
             "[grpc]\nlisten = \"everywhere\"",
             "[campus]\ntime_zone = \"Mars/Base\"",
             "[channel.email.\"A B\"]\nhost = \"h\"\nfrom = \"a@b.cn\"",

@@ -65,7 +65,7 @@ pub struct Follower {
     store: Store,
     memory: Memory,
     behind: Arc<Notify>,
-    cancelled: OnCancel,
+    heed: Heed,
     looks: Arc<Looks>,
 }
 
@@ -79,15 +79,21 @@ struct Looks {
     asking: Mutex<()>,
 }
 
-/// Hears of every message that was cancelled on any node; must not block.
-pub type OnCancel = Arc<dyn Fn(MessageId) + Send + Sync>;
+/// Who hears of what a follower finds; neither may block.
+#[derive(Clone)]
+pub struct Heed {
+    /// A message was cancelled, on any node, this one included.
+    pub cancelled: Arc<dyn Fn(MessageId) + Send + Sync>,
+    /// This node now has every change up to this number.
+    pub moved: Arc<dyn Fn(i64) + Send + Sync>,
+}
 
 impl Follower {
-    /// Starts following. Whoever notifies `behind` says that there may be something new; `cancelled` is told
-    /// of every cancel from now on, also of those that this node wrote itself.
+    /// Starts following. Whoever notifies `behind` says that there may be something new; `heed` is told
+    /// of everything from now on, also of what this node wrote itself.
     #[must_use]
-    pub fn start(store: Store, memory: Memory, behind: Arc<Notify>, cancelled: OnCancel, tasks: &Tasks) -> Follower {
-        let follower = Follower { store, memory, behind, cancelled, looks: Arc::default() };
+    pub fn start(store: Store, memory: Memory, behind: Arc<Notify>, heed: Heed, tasks: &Tasks) -> Follower {
+        let follower = Follower { store, memory, behind, heed, looks: Arc::default() };
         let (following, stop) = (follower.clone(), tasks.stop_token());
         tasks.spawn(async move {
             // Rights end on this node only as long as it follows, so that goes on until the very end.
@@ -151,14 +157,17 @@ impl Follower {
         // Cancels before everything: nothing may hold them up.
         for change in &changes {
             if let ChangeKind::Cancel { id } = change.what {
-                (self.cancelled)(id);
+                (self.heed.cancelled)(id);
             }
         }
         // Rights first: who waits for the index to have a change then has its rights too.
         for change in &changes {
             self.take_rights(change).await?;
         }
-        self.memory.index.apply(&changes);
+        let seq = self.memory.index.apply(&changes);
+        if !changes.is_empty() {
+            (self.heed.moved)(seq);
+        }
         Ok(changes.len() == PAGE)
     }
 

@@ -13,7 +13,7 @@ mod users;
 use std::sync::Arc;
 
 pub use departments::{DepartmentView, DepartmentWritten};
-pub use follow::{Follower, Memory, OnCancel};
+pub use follow::{Follower, Heed, Memory};
 pub use members::{MemberEdit, MembersEdited};
 pub use tags::{TagFilter, TagView, TagWritten};
 pub use users::{UserBulk, UserQuery, UsersUpserted};

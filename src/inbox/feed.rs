@@ -92,6 +92,12 @@ impl Feed {
         Some(news)
     }
 
+    /// Whether a leg was told or is listed.
+    pub(super) fn knows(&self, leg: LegId) -> bool {
+        let state = self.state.lock();
+        state.positions.contains_key(&leg) || state.told.contains_key(&leg)
+    }
+
     /// A leg went. Returns the news, or `None` if nobody here has heard of it.
     pub(super) fn went(&self, leg: LegId) -> Option<News> {
         let mut state = self.state.lock();

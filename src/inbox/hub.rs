@@ -151,6 +151,16 @@ impl Hub {
         }
     }
 
+    /// Whether a person has a stream open here.
+    pub(super) fn has(&self, ordinal: u32) -> bool {
+        self.streams.lock().connected.contains(ordinal)
+    }
+
+    /// Everybody who has a stream open here.
+    pub(super) fn connected(&self) -> Vec<u32> {
+        self.streams.lock().connected.iter().collect()
+    }
+
     /// How many streams are open.
     pub(super) fn count(&self) -> usize {
         self.streams.lock().count

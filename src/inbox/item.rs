@@ -12,7 +12,7 @@ use crate::domain::id::{LegId, MessageId};
 use crate::domain::message::MessageFacts;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::At;
-use crate::store::Store;
+use crate::store::{self, Store};
 
 /// How many bytes of content are remembered, about.
 const REMEMBERED: usize = 16 * 1024 * 1024;
@@ -73,6 +73,11 @@ impl Reading {
 
     /// What a message shows; `None` if there is no such message.
     pub(super) async fn get(&self, id: MessageId) -> Result<Option<Arc<Shown>>, Refusal> {
+        Ok(self.find(id).await?)
+    }
+
+    /// The same with the store's own errors.
+    pub(super) async fn find(&self, id: MessageId) -> store::Result<Option<Arc<Shown>>> {
         if let Some(known) = self.memory.lock().get(id) {
             return Ok(Some(known));
         }

@@ -5,6 +5,7 @@
 //! their members ([`feed`]), and the person's own rows of short messages in the store. News goes to the
 //! streams of this node ([`hub`]) in one order, which cursors count.
 
+mod beside;
 mod cursor;
 mod feed;
 mod hub;

@@ -10,6 +10,9 @@ use crate::domain::outcome::ReceiptKind;
 use crate::domain::set::Set;
 use crate::domain::time::At;
 
+/// How many of a person's newest short messages [`Inbox::personal_since`] looks at.
+pub const PERSONAL_LATEST: i64 = 50;
+
 /// Inboxes as sets: visible legs with their members, personal rows, receipts.
 #[async_trait]
 pub trait Inbox: Send + Sync {
@@ -18,6 +21,14 @@ pub trait Inbox: Send + Sync {
 
     /// One app leg, if it is visible.
     async fn visible_leg(&self, leg: LegId) -> Result<Option<VisibleLeg>>;
+
+    /// The visible app legs of messages to two or more people that became visible at or after a time, oldest
+    /// first.
+    async fn visible_since(&self, since: At) -> Result<Vec<(LegId, At)>>;
+
+    /// For each of these people, of her [`PERSONAL_LATEST`] newest short messages those whose app leg became
+    /// visible at or after a time, in no order.
+    async fn personal_since(&self, ordinals: Vec<u32>, since: At) -> Result<Vec<(u32, PersonalLeg)>>;
 
     /// The visible app legs of short messages to one person, newest message first, below `before`.
     async fn personal(&self, ordinal: u32, before: Option<MessageId>, limit: usize) -> Result<Vec<PersonalLeg>>;
@@ -30,6 +41,9 @@ pub trait Inbox: Send + Sync {
 
     /// The union of all receipts of a kind, by leg.
     async fn all_receipts(&self, kind: ReceiptKind) -> Result<Vec<(LegId, Set)>>;
+
+    /// The union of the receipts of a kind from a time on, by leg.
+    async fn receipts_since(&self, kind: ReceiptKind, since: At) -> Result<Vec<(LegId, Set)>>;
 
     /// Up to when a person has read everything; the default is the beginning.
     async fn read_through(&self, ordinal: u32) -> Result<At>;

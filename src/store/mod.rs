@@ -36,7 +36,7 @@ pub use delivery::{Claim, Deliveries, Depth, LegMaterial, Reach};
 pub use directory::{
     DepartmentDraft, Directory, DirectoryImage, MembersWritten, RowError, TagDraft, UserFilter, UsersWritten,
 };
-pub use inbox::{Inbox, PersonalLeg, Receipt, VisibleLeg};
+pub use inbox::{Inbox, PERSONAL_LATEST, PersonalLeg, Receipt, VisibleLeg};
 pub use inspection::{Description, Inspection, LastCheck, LegBooks, Legs, Waiting};
 pub use message::{
     Accept, Accepted, Cancelled, LegPlan, Members, MessageFilter, MessageRow, Messages, OutcomeRow, Stored,

@@ -1,7 +1,8 @@
 //! The metrics: a closed list. Each is read from its owner when somebody scrapes, so that nothing hot counts
 //! twice; labels come from small fixed sets, never from callers.
 
-use std::fmt::Write as _;
+use std::fmt::{Debug, Write as _};
+use std::hash::Hash;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -26,6 +27,13 @@ pub struct ProviderName {
     pub provider: String,
 }
 
+/// A way in which nodes agree.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ModeName {
+    /// Its lower-case name.
+    pub mode: &'static str,
+}
+
 /// Every figure of a node at one moment. Totals never fall while the process lives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
@@ -39,6 +47,8 @@ pub struct Figures {
     pub settle_failures_total: u64,
     /// Every provider: 1 while it is held because its settings are wrong, otherwise 0.
     pub providers_held: Vec<(ProviderName, u64)>,
+    /// Every way in which nodes agree: 1 for the one of this moment, otherwise 0.
+    pub coordination_modes: Vec<(ModeName, u64)>,
     /// How often this node was taken for dead and joined anew.
     pub leases_lost_total: u64,
     /// Dead nodes whose batches this one gave back.
@@ -78,11 +88,13 @@ pub fn text(figures: &Figures) -> String {
         verdicts.get_or_create(labels).inc_by(*value);
     }
     registry.register("verdicts", "Verdicts of providers by channel and outcome", verdicts);
-    let held = Family::<ProviderName, Gauge>::default();
-    for (labels, value) in &figures.providers_held {
-        held.get_or_create(labels).set(i64::try_from(*value).unwrap_or(i64::MAX));
-    }
-    registry.register("provider_held", "Held because its settings or credentials are wrong", held);
+    family(
+        &mut registry,
+        "provider_held",
+        "Held because its settings or credentials are wrong",
+        &figures.providers_held,
+    );
+    family(&mut registry, "coordination_mode", "How nodes agree at the moment", &figures.coordination_modes);
     let gauge = |registry: &mut Registry, name: &str, help: &str, value: u64| {
         let gauge: Gauge = Gauge::default();
         gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
@@ -103,6 +115,18 @@ pub fn text(figures: &Figures) -> String {
     text
 }
 
+/// One gauge for each of some labels.
+fn family<L>(registry: &mut Registry, name: &str, help: &str, values: &[(L, u64)])
+where
+    L: EncodeLabelSet + Clone + Debug + Eq + Hash + Send + Sync + 'static,
+{
+    let gauges = Family::<L, Gauge>::default();
+    for (labels, value) in values {
+        gauges.get_or_create(labels).set(i64::try_from(*value).unwrap_or(i64::MAX));
+    }
+    registry.register(name, help, gauges);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,12 +139,14 @@ mod tests {
             calls_total: 7,
             verdicts_total: vec![(sent, 3)],
             providers_held: vec![(wrong, 1)],
+            coordination_modes: vec![(ModeName { mode: "apart" }, 1)],
             ..Figures::default()
         };
         let text = text(&figures);
         assert!(text.contains("campanile_calls_total 7"), "{text}");
         assert!(text.contains("campanile_verdicts_total{channel=\"email\",outcome=\"sent\"} 3"), "{text}");
         assert!(text.contains("campanile_provider_held{provider=\"email.main\"} 1"), "{text}");
+        assert!(text.contains("campanile_coordination_mode{mode=\"apart\"} 1"), "{text}");
         assert!(text.contains("# HELP campanile_calls_open"), "{text}");
         assert!(text.ends_with("# EOF\n"), "{text}");
     }

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::Postgres;
-use super::encode::{get, known, set_in};
+use super::encode::{get, known, set_in, small};
 use super::session::Session;
 use crate::domain::id::{LegId, MessageId};
 use crate::domain::outcome::ReceiptKind;
 use crate::domain::set::{self, Set};
 use crate::domain::time::At;
-use crate::store::{Inbox, PersonalLeg, Receipt, Result, VisibleLeg};
+use crate::store::{Inbox, PERSONAL_LATEST, PersonalLeg, Receipt, Result, VisibleLeg};
 
 #[async_trait]
 impl Inbox for Postgres {
@@ -25,6 +25,31 @@ impl Inbox for Postgres {
 
     async fn visible_leg(&self, leg: LegId) -> Result<Option<VisibleLeg>> {
         Ok(visible(&self.snapshot().await?, Some(leg)).await?.pop())
+    }
+
+    async fn visible_since(&self, since: At) -> Result<Vec<(LegId, At)>> {
+        const SQL: &str = "select leg.id, leg.visible_at \
+                           from leg join message on message.id = (leg.id & ~15::bigint) \
+                           where leg.visible_at >= $1 and leg.hidden_at is null \
+                           and message.cancelled_at is null and message.mode = 1 order by leg.visible_at, leg.id";
+        let rows = self.session().await?.rows(SQL, &[&since.0]).await?;
+        rows.iter().map(|row| Ok((LegId(get(row, 0)?), At(get(row, 1)?)))).collect()
+    }
+
+    async fn personal_since(&self, ordinals: Vec<u32>, since: At) -> Result<Vec<(u32, PersonalLeg)>> {
+        const SQL: &str = "select who.ordinal, batch.leg_id, batch.settled_at from unnest($1::bigint[]) who (ordinal) \
+                           cross join lateral (select message_id from personal \
+                             where personal.ordinal = who.ordinal order by message_id desc limit $3) latest \
+                           join message on message.id = latest.message_id \
+                           join batch on batch.leg_id between message.id + 1 and message.id + 15 \
+                           where message.only_member = who.ordinal and message.cancelled_at is null \
+                           and message.mode = 1 and batch.channel = 3 and batch.outcome = 1 \
+                           and batch.settled_at >= $2";
+        let ordinals: Vec<i64> = ordinals.into_iter().map(i64::from).collect();
+        let rows = self.session().await?.rows(SQL, &[&ordinals, &since.0, &PERSONAL_LATEST]).await?;
+        let leg =
+            |row| -> Result<PersonalLeg> { Ok(PersonalLeg { leg: LegId(get(row, 1)?), visible_at: At(get(row, 2)?) }) };
+        rows.iter().map(|row| Ok((small(row, 0)?, leg(row)?))).collect()
     }
 
     async fn personal(&self, ordinal: u32, before: Option<MessageId>, limit: usize) -> Result<Vec<PersonalLeg>> {
@@ -77,6 +102,15 @@ impl Inbox for Postgres {
         const SQL: &str = "select leg_id, members from receipt where kind = $1";
         let mut unions: BTreeMap<LegId, Set> = BTreeMap::new();
         for row in self.whole_snapshot().await?.rows(SQL, &[&kind.code()]).await? {
+            *unions.entry(LegId(get(&row, 0)?)).or_default() |= set_in(&row, 1)?;
+        }
+        Ok(unions.into_iter().collect())
+    }
+
+    async fn receipts_since(&self, kind: ReceiptKind, since: At) -> Result<Vec<(LegId, Set)>> {
+        const SQL: &str = "select leg_id, members from receipt where kind = $1 and at >= $2";
+        let mut unions: BTreeMap<LegId, Set> = BTreeMap::new();
+        for row in self.session().await?.rows(SQL, &[&kind.code(), &since.0]).await? {
             *unions.entry(LegId(get(&row, 0)?)).or_default() |= set_in(&row, 1)?;
         }
         Ok(unions.into_iter().collect())

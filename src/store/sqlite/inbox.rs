@@ -15,7 +15,7 @@ use crate::domain::id::{LegId, MessageId};
 use crate::domain::outcome::ReceiptKind;
 use crate::domain::set::{self, Set};
 use crate::domain::time::At;
-use crate::store::{Inbox, PersonalLeg, Receipt, Result, VisibleLeg};
+use crate::store::{Inbox, PERSONAL_LATEST, PersonalLeg, Receipt, Result, VisibleLeg};
 
 #[async_trait]
 impl Inbox for Sqlite {
@@ -25,6 +25,21 @@ impl Inbox for Sqlite {
 
     async fn visible_leg(&self, leg: LegId) -> Result<Option<VisibleLeg>> {
         self.readers.read(move |connection| snapshot(connection, |moment| visible_leg(moment, leg))).await
+    }
+
+    async fn visible_since(&self, since: At) -> Result<Vec<(LegId, At)>> {
+        self.readers.read(move |connection| visible_since(connection, since)).await
+    }
+
+    async fn personal_since(&self, ordinals: Vec<u32>, since: At) -> Result<Vec<(u32, PersonalLeg)>> {
+        let read = move |connection: &_| {
+            let mut found = Vec::new();
+            for ordinal in ordinals {
+                found.extend(personal_since(connection, ordinal, since)?.into_iter().map(|leg| (ordinal, leg)));
+            }
+            Ok(found)
+        };
+        self.readers.read(move |connection| snapshot(connection, read)).await
     }
 
     async fn personal(&self, ordinal: u32, before: Option<MessageId>, limit: usize) -> Result<Vec<PersonalLeg>> {
@@ -48,7 +63,11 @@ impl Inbox for Sqlite {
     }
 
     async fn all_receipts(&self, kind: ReceiptKind) -> Result<Vec<(LegId, Set)>> {
-        self.readers.read(move |connection| all_receipts(connection, kind)).await
+        self.readers.read(move |connection| receipts_from(connection, kind, At(0))).await
+    }
+
+    async fn receipts_since(&self, kind: ReceiptKind, since: At) -> Result<Vec<(LegId, Set)>> {
+        self.readers.read(move |connection| receipts_from(connection, kind, since)).await
     }
 
     async fn read_through(&self, ordinal: u32) -> Result<At> {
@@ -106,6 +125,25 @@ fn personal(
     })
 }
 
+fn visible_since(connection: &Connection, since: At) -> Result<Vec<(LegId, At)>> {
+    const SQL: &str = "select leg.id, leg.visible_at from leg join message on message.id = (leg.id & ~15) \
+                       where leg.visible_at >= ?1 and leg.hidden_at is null \
+                       and message.cancelled_at is null and message.mode = 1 order by leg.visible_at, leg.id";
+    batch::rows(connection, SQL, [since.0], |row| Ok((LegId(row.get(0)?), At(row.get(1)?))))
+}
+
+fn personal_since(connection: &Connection, ordinal: u32, since: At) -> Result<Vec<PersonalLeg>> {
+    const SQL: &str = "select batch.leg_id, batch.settled_at from \
+                       (select message_id from personal where ordinal = ?1 order by message_id desc limit ?3) latest \
+                       join message on message.id = latest.message_id \
+                       join batch on batch.leg_id between message.id + 1 and message.id + 15 \
+                       where message.only_member = ?1 and message.cancelled_at is null and message.mode = 1 \
+                       and batch.channel = 3 and batch.outcome = 1 and batch.settled_at >= ?2";
+    batch::rows(connection, SQL, (ordinal, since.0, PERSONAL_LATEST), |row| {
+        Ok(PersonalLeg { leg: LegId(row.get(0)?), visible_at: At(row.get(1)?) })
+    })
+}
+
 fn insert_receipt(connection: &Connection, receipt: &Receipt) -> Result<()> {
     for (_, part) in set::segments(&receipt.set) {
         connection
@@ -134,10 +172,10 @@ fn receipts_of(connection: &Connection, leg: LegId) -> Result<Vec<Receipt>> {
     Ok(unions.into_values().collect())
 }
 
-fn all_receipts(connection: &Connection, kind: ReceiptKind) -> Result<Vec<(LegId, Set)>> {
+fn receipts_from(connection: &Connection, kind: ReceiptKind, since: At) -> Result<Vec<(LegId, Set)>> {
     let mut statement =
-        connection.prepare_cached("select leg_id, members from receipt where kind = ?1").map_err(fault)?;
-    let mut rows = statement.query([kind.code()]).map_err(fault)?;
+        connection.prepare_cached("select leg_id, members from receipt where kind = ?1 and at >= ?2").map_err(fault)?;
+    let mut rows = statement.query((kind.code(), since.0)).map_err(fault)?;
     let mut unions: BTreeMap<LegId, Set> = BTreeMap::new();
     while let Some(row) = rows.next().map_err(fault)? {
         *unions.entry(LegId(row.get(0).map_err(fault)?)).or_default() |= members(row, 1)?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use campanile::access::Caller;
-use campanile::directory::{Follower, Memory, OnCancel, Registrar, RegistrarParts};
+use campanile::directory::{Follower, Heed, Memory, Registrar, RegistrarParts};
 use campanile::domain::access::{Key, KeyScope, Mode, Principal};
 use campanile::domain::channel::Channel;
 use campanile::domain::id::MessageId;
@@ -44,8 +44,8 @@ pub async fn office(people: u32) -> Office {
     let tasks = Tasks::new();
     let cancelled = Arc::new(Mutex::new(Vec::new()));
     let heard = cancelled.clone();
-    let on_cancel: OnCancel = Arc::new(move |message| heard.lock().push(message));
-    let follower = Follower::start(store.clone(), memory.clone(), Arc::new(Notify::new()), on_cancel, &tasks);
+    let heed = Heed { cancelled: Arc::new(move |message| heard.lock().push(message)), moved: Arc::new(|_| {}) };
+    let follower = Follower::start(store.clone(), memory.clone(), Arc::new(Notify::new()), heed, &tasks);
     let registrar = Registrar::new(RegistrarParts {
         store: store.clone(),
         memory: memory.clone(),

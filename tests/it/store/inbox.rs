@@ -4,7 +4,7 @@ use campanile::domain::channel::Channel::{App, Email};
 use campanile::domain::outcome::ReceiptKind;
 use campanile::domain::set::Set;
 use campanile::domain::time::At;
-use campanile::store::Receipt;
+use campanile::store::{PersonalLeg, Receipt};
 
 use super::Store;
 use super::fixture::{NOW, nth, set};
@@ -14,8 +14,10 @@ super::cases! {
     a_released_app_leg_is_visible_to_its_members,
     a_cancelled_leg_is_hidden,
     a_message_to_one_is_in_her_own_list,
+    what_became_visible_since_a_time_is_told,
     nothing_under_a_test_key_is_in_an_inbox,
     receipts_are_united_by_leg_and_kind,
+    receipts_since_a_time_leave_out_earlier_ones,
     reading_through_never_goes_back,
 }
 
@@ -67,6 +69,43 @@ async fn a_message_to_one_is_in_her_own_list(store: &Store) {
     store.messages.cancel(id(2), NOW).await.unwrap();
     assert_eq!(list(None, 9).await, [leg(3), leg(1)]);
     assert_eq!(store.inbox.visible().await.unwrap().len(), 1);
+}
+
+async fn what_became_visible_since_a_time_is_told(store: &Store) {
+    office(store, 9).await;
+    let at = async |n, members, ms| {
+        let mut item = publish(store, n, members, &[Email, App]).await;
+        item.facts.created_at = At(NOW.0 + ms);
+        accept(store, item).await;
+    };
+    at(1, everybody(9), 0).await;
+    at(2, everybody(5), 20).await;
+    at(3, everybody(6), 10).await;
+    at(4, set([1]), 0).await;
+    at(5, set([1]), 10).await;
+    at(6, set([2]), 10).await;
+    let since = At(NOW.0 + 10);
+    let several = store.inbox.visible_since(since).await.unwrap();
+    assert_eq!(several, [(id(3).leg(2), since), (id(2).leg(2), At(NOW.0 + 20))], "oldest first");
+    let mut own = store.inbox.personal_since(vec![nth(1), nth(2), nth(3)], since).await.unwrap();
+    own.sort_unstable_by_key(|(ordinal, _)| *ordinal);
+    let leg = |n: i64| PersonalLeg { leg: id(n).leg(2), visible_at: since };
+    assert_eq!(own, [(nth(1), leg(5)), (nth(2), leg(6))]);
+    store.messages.cancel(id(3), At(NOW.0 + 30)).await.unwrap();
+    store.messages.cancel(id(5), At(NOW.0 + 30)).await.unwrap();
+    assert_eq!(store.inbox.visible_since(since).await.unwrap(), [(id(2).leg(2), At(NOW.0 + 20))]);
+    assert_eq!(store.inbox.personal_since(vec![nth(1)], since).await.unwrap(), []);
+}
+
+async fn receipts_since_a_time_leave_out_earlier_ones(store: &Store) {
+    let leg = id(1).leg(1);
+    let receipt = |ordinals: Set, ms| Receipt { leg, kind: ReceiptKind::Read, set: ordinals, at: At(NOW.0 + ms) };
+    let confirmed = Receipt { kind: ReceiptKind::Confirmed, ..receipt(set([9]), 20) };
+    store.inbox.add_receipts(vec![receipt(set([1]), 0), receipt(set([2, 70_000]), 10), confirmed]).await.unwrap();
+    store.inbox.add_receipts(vec![receipt(set([3]), 20)]).await.unwrap();
+    let since = store.inbox.receipts_since(ReceiptKind::Read, At(NOW.0 + 10)).await.unwrap();
+    assert_eq!(since, [(leg, set([2, 3, 70_000]))]);
+    assert!(store.inbox.receipts_since(ReceiptKind::Read, At(NOW.0 + 21)).await.unwrap().is_empty());
 }
 
 async fn nothing_under_a_test_key_is_in_an_inbox(store: &Store) {

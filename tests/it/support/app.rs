@@ -71,7 +71,7 @@ impl TestApp {
         settings.node.drain = std::time::Duration::from_secs(8);
         settings.node.grace = std::time::Duration::ZERO;
         change(&mut settings);
-        let mut app = App::start(settings).await.unwrap();
+        let mut app = started(settings).await;
         let channel = Channel::from_shared(format!("http://{}", app.grpc())).unwrap().connect().await.unwrap();
         let first = app.take_first_token().map(|token| token.expose_secret().to_owned());
         let admin = admin.or(first).unwrap();
@@ -203,6 +203,20 @@ impl TestApp {
         let wanted = v1::IssueUserTokenRequest { user_id: user_id.to_owned(), ..Default::default() };
         self.inbox(&campus.live).issue_user_token(wanted).await.unwrap().into_inner().token
     }
+}
+
+/// Starts a node; one on the same data directory that has just stopped may still be closing its files.
+async fn started(settings: Settings) -> App {
+    for _ in 0..100 {
+        match App::start(settings.clone()).await {
+            Ok(app) => return app,
+            Err(error) if error.to_string().contains("another campanile") => {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("the node before does not close its files")
 }
 
 /// The application of [`TestApp::campus`].

@@ -265,6 +265,7 @@ create table receipt (
   members bytea not null
 );
 create index receipt_leg on receipt (leg_id);
+create index receipt_at on receipt (at);
 
 create table personal (
   ordinal bigint not null,

@@ -260,6 +260,7 @@ create table receipt (
   members blob not null
 );
 create index receipt_leg on receipt (leg_id);
+create index receipt_at on receipt (at);
 
 create table personal (
   ordinal integer not null,
