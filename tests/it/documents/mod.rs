@@ -1,11 +1,13 @@
 //! The documents say nothing that the project does not hold: files, tests, settings and requests in them are real.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use campanile::api;
 use campanile::config;
+use campanile::telemetry::metrics::{self, ChannelOutcome, Figures, ModeName, ProviderName};
 use prost_reflect::{DescriptorPool, DynamicMessage};
 
 /// Where paths in documents begin.
@@ -20,7 +22,7 @@ fn root() -> &'static Path {
 /// Every document with its text.
 fn documents() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    for folder in ["", "docs", "src/channel"] {
+    for folder in ["", "docs", "deploy", "src/channel"] {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "md") {
@@ -29,7 +31,9 @@ fn documents() -> BTreeMap<String, String> {
             }
         }
     }
-    for wanted in ["README.md", "README.zh.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/errors.md"] {
+    for wanted in
+        ["README.md", "README.zh.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/errors.md", "deploy/RUNBOOK.md"]
+    {
         assert!(found.contains_key(wanted), "{wanted} is missing");
     }
     found
@@ -102,6 +106,8 @@ fn written<'a>(readme: &'a str, file: &str) -> &'a str {
 fn sample_settings_can_be_loaded() {
     let installed = config::load(Some(&root().join("deploy/campanile.toml"))).unwrap();
     assert!(installed.log.json && installed.channel.email.len() == 1 && installed.channel.wechat.len() == 1);
+    let node = config::load(Some(&root().join("deploy/kubernetes/campanile.toml"))).unwrap();
+    assert!(!node.grpc.listen.ip().is_loopback() && node.log.json);
     let folder = tempfile::tempdir().unwrap();
     for readme in READMES {
         let text = fs::read_to_string(root().join(readme)).unwrap();
@@ -109,6 +115,46 @@ fn sample_settings_can_be_loaded() {
         fs::write(&path, written(&text, "campanile.toml")).unwrap();
         let settings = config::load(Some(&path)).unwrap_or_else(|fault| panic!("{readme}: {fault}"));
         assert_eq!((settings.channel.email.len(), settings.channel.wechat.len()), (1, 1), "{readme}");
+    }
+}
+
+#[test]
+fn the_runbook_knows_every_metric_and_no_other() {
+    let sent = ChannelOutcome { channel: "email", outcome: "sent" };
+    let figures = Figures {
+        verdicts_total: vec![(sent, 1)],
+        providers_held: vec![(ProviderName { provider: "email.relay".into() }, 0)],
+        coordination_modes: vec![(ModeName { mode: "redis" }, 1)],
+        ..Figures::default()
+    };
+    let page = metrics::text(&figures);
+    let samples = page.lines().filter(|line| !line.starts_with('#'));
+    let served: BTreeSet<&str> = samples.filter_map(|line| line.split(['{', ' ']).next()).collect();
+    let runbook = fs::read_to_string(root().join("deploy/RUNBOOK.md")).unwrap();
+    let words = runbook.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+    let named: BTreeSet<&str> = words.filter(|word| word.starts_with("campanile_")).collect();
+    assert_eq!(named, served);
+}
+
+#[test]
+fn the_commands_of_the_runbook_exist() {
+    let runbook = fs::read_to_string(root().join("deploy/RUNBOOK.md")).unwrap();
+    let lines = quoted(&runbook).into_iter().chain(blocks(&runbook, "sh").into_iter().flat_map(str::lines));
+    let commands: BTreeSet<Vec<&str>> = lines
+        .filter_map(|line| line.strip_prefix("campanile "))
+        .map(|rest| {
+            let name = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+            rest.split_whitespace().take_while(name).take_while(|word| !word.starts_with('-')).collect()
+        })
+        .collect();
+    assert!(commands.len() >= 5, "{commands:?}");
+    for command in commands {
+        let mut asked = Command::new(env!("CARGO_BIN_EXE_campanile"));
+        let answer = asked.args(&command).arg("--help").output().unwrap();
+        let help = String::from_utf8(answer.stdout).unwrap();
+        let known =
+            command.iter().all(|word| help.lines().any(|line| line.starts_with("Usage:") && line.contains(word)));
+        assert!(answer.status.success() && known, "campanile {command:?}: {help}");
     }
 }
 
