@@ -6,6 +6,7 @@
 
 pub mod index;
 mod lexer;
+mod mend;
 pub mod nearest;
 pub mod parse;
 mod plan;

@@ -11,6 +11,7 @@
 use unicode_normalization::UnicodeNormalization;
 
 use super::lexer::{Kind, Token, tokens};
+use super::mend;
 use crate::domain::audience::{DEPTH_MAX, Expression, TERMS_MAX, TEXT_BYTES_MAX, Term};
 use crate::domain::directory::{is_external_id, is_tag_name};
 use crate::domain::refusal::{Reason, Refusal};
@@ -18,14 +19,15 @@ use crate::domain::refusal::{Reason, Refusal};
 /// The field that every refusal of the parser names.
 pub const FIELD: &str = "audience.expression";
 
-/// A text up to this many bytes is shown whole in the readings of an ambiguous level.
-const READING_BYTES_MAX: usize = 400;
+/// A text up to this many bytes is shown whole in suggestions and in the readings of an ambiguous level.
+pub(super) const READING_BYTES_MAX: usize = 400;
 
 /// Reads an expression.
 ///
 /// # Errors
-/// `AUDIENCE_SYNTAX` with `position` (in characters, from 1) and `expected`, `AUDIENCE_AMBIGUOUS` with
-/// `reading_a` and `reading_b`, or `AUDIENCE_TOO_COMPLEX` with `limit`.
+/// `AUDIENCE_SYNTAX` with `position` (in characters, from 1), `expected` and, where one change is surely what was
+/// meant, the whole text so changed as `suggestion`; `AUDIENCE_AMBIGUOUS` with `reading_a` and `reading_b`; or
+/// `AUDIENCE_TOO_COMPLEX` with `limit`.
 pub fn parse(text: &str) -> Result<Expression, Refusal> {
     if text.len() > TEXT_BYTES_MAX {
         return Err(too_complex("bytes", TEXT_BYTES_MAX, text.len()));
@@ -33,14 +35,14 @@ pub fn parse(text: &str) -> Result<Expression, Refusal> {
     let mut parser = Parser { text, tokens: tokens(text), next: 0, terms: 0 };
     let whole = parser.level(0)?;
     if let Some(token) = parser.peek() {
-        let advice = match token.kind {
-            Kind::Close => "this `)` closes nothing; remove it or open it with `(`",
-            _ => "two terms stand side by side; put AND or OR between them",
-        };
-        return Err(syntax(token.at, "AND, OR or the end", advice));
+        if token.kind != Kind::Close {
+            return Err(parser.side_by_side(token, "AND, OR or the end"));
+        }
+        let refusal = syntax(token.at, "AND, OR or the end", "this `)` closes nothing; remove it or open it with `(`");
+        return Err(parser.suggest(refusal, token.byte, token.end(), ""));
     }
     if matches!(whole.tree, Expression::Not(_)) {
-        return Err(unbounded(whole.at));
+        return Err(parser.suggest(unbounded(whole.at), whole.from, whole.from, FROM_EVERYONE));
     }
     Ok(whole.tree)
 }
@@ -52,10 +54,15 @@ struct Parser<'a> {
     terms: usize,
 }
 
-/// A part of the tree and where its text begins.
+/// What is put before a `NOT` that has nothing to take from.
+const FROM_EVERYONE: &str = "everyone AND ";
+
+/// A part of the tree and where its text is: the character where it begins and its bytes.
 struct Placed {
     tree: Expression,
     at: usize,
+    from: usize,
+    to: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -76,23 +83,24 @@ impl<'a> Parser<'a> {
             operators.push(token.kind);
             operands.push(self.operand(depth)?);
         }
-        let (Some(&operator), at) = (operators.first(), operands[0].at) else {
+        let Some(&operator) = operators.first() else {
             return Ok(operands.swap_remove(0));
         };
+        let (at, from, to) = (operands[0].at, operands[0].from, operands[operands.len() - 1].to);
         if let Some(other) = operators.iter().position(|one| *one != operator) {
             return Err(self.ambiguous(start, other, &operands, &operators));
         }
         let is_not = |one: &Placed| matches!(one.tree, Expression::Not(_));
-        let unbound = match operator {
-            Kind::And => operands.iter().all(is_not).then_some(at),
-            _ => operands.iter().find(|one| is_not(one)).map(|one| one.at),
-        };
-        if let Some(at) = unbound {
-            return Err(unbounded(at));
+        if operator == Kind::And && operands.iter().all(is_not) {
+            return Err(self.suggest(unbounded(at), from, from, FROM_EVERYONE));
+        }
+        if let Some(one) = operands.iter().find(|one| operator == Kind::Or && is_not(one)) {
+            let within = format!("({FROM_EVERYONE}{})", &self.text[one.from..one.to]);
+            return Err(self.suggest(unbounded(one.at), one.from, one.to, &within));
         }
         let trees = operands.into_iter().map(|one| one.tree).collect();
         let tree = if operator == Kind::And { Expression::And(trees) } else { Expression::Or(trees) };
-        Ok(Placed { tree, at })
+        Ok(Placed { tree, at, from, to })
     }
 
     fn operand(&mut self, depth: usize) -> Result<Placed, Refusal> {
@@ -115,7 +123,9 @@ impl<'a> Parser<'a> {
                 if matches!(inner.tree, Expression::Not(_)) {
                     return Err(unbounded(inner.at));
                 }
-                Ok(Placed { tree: Expression::Not(Box::new(inner.tree)), at: token.at })
+                let tree = Expression::Not(Box::new(inner.tree));
+                // The operand may have stood in parentheses: its text ends with the last token read.
+                Ok(Placed { tree, at: token.at, from: token.byte, to: self.tokens[self.next - 1].end() })
             }
             Kind::Open => {
                 let inner = self.level(depth + 1)?;
@@ -128,7 +138,11 @@ impl<'a> Parser<'a> {
                     let words = self.tokens.iter().filter(|token| token.kind == Kind::Word).count();
                     return Err(too_complex("terms", TERMS_MAX, words));
                 }
-                Ok(Placed { tree: Expression::Term(term(token)?), at: token.at })
+                let tree = Expression::Term(term(token).map_err(|refusal| match mend::word(token.text) {
+                    Some(word) => self.suggest(refusal, token.byte, token.end(), &word),
+                    None => refusal,
+                })?);
+                Ok(Placed { tree, at: token.at, from: token.byte, to: token.end() })
             }
             Kind::And | Kind::Or => {
                 Err(syntax(token.at, expected, "AND and OR stand between two terms; add or remove one"))
@@ -143,13 +157,32 @@ impl<'a> Parser<'a> {
                 self.next += 1;
                 Ok(())
             }
-            Some(token) => {
-                Err(syntax(token.at, "AND, OR or )", "two terms stand side by side; put AND or OR between them"))
-            }
+            Some(token) => Err(self.side_by_side(token, "AND, OR or )")),
             None => {
                 let advice = format!("the `(` at character {} is never closed; add `)`", open.at);
-                Err(syntax(self.end_at(), "AND, OR or )", &advice))
+                let end = self.text.trim_end().len();
+                Err(self.suggest(syntax(self.end_at(), "AND, OR or )", &advice), end, end, ")"))
             }
+        }
+    }
+
+    /// The refusal of a token that stands where an operator belongs.
+    fn side_by_side(&self, token: Token<'_>, expected: &str) -> Refusal {
+        let refusal = syntax(token.at, expected, "two terms stand side by side; put AND or OR between them");
+        if token.kind == Kind::Not {
+            return self.suggest(refusal, token.byte, token.byte, "AND ");
+        }
+        match mend::operator(token.text) {
+            Some(operator) => self.suggest(refusal, token.byte, token.end(), operator),
+            None => refusal,
+        }
+    }
+
+    /// The refusal with the text as it would be with some bytes replaced.
+    fn suggest(&self, refusal: Refusal, from: usize, to: usize, with: &str) -> Refusal {
+        match mend::replaced(self.text, from, to, with) {
+            Some(mended) => refusal.with("suggestion", mended),
+            None => refusal,
         }
     }
 
@@ -201,7 +234,7 @@ fn reading(operands: &[Placed], operators: &[Kind], tighter: Kind) -> String {
 
 fn term(token: Token<'_>) -> Result<Term, Refusal> {
     let word = token.text;
-    if let Some((place, wide)) = word.chars().enumerate().find(|(_, c)| ('\u{ff01}'..='\u{ff5e}').contains(c)) {
+    if let Some((place, wide)) = word.chars().enumerate().find(|(_, c)| mend::is_wide(*c)) {
         let advice = format!("`{wide}` is a full-width character; type the ordinary one");
         return Err(syntax(token.at + place, "a half-width character", &advice));
     }

@@ -210,7 +210,10 @@ fn leaf(set: Arc<Set>) -> Plan {
 #[must_use]
 pub fn unknown_tag(name: &str, snapshot: &Snapshot, usable: &Usable) -> Refusal {
     let names = snapshot.tags().map(|entry| entry.tag.name.as_str());
-    let near = nearest(name, names.filter(|known| *known != name && usable.allows(known)));
+    // A slip in a key of the language makes a tag of what was meant to be a department.
+    let slip = name.split_once(':').filter(|(key, _)| nearest(key, ["department"].into_iter()).is_some());
+    let slip = slip.map(|(_, id)| format!("department:{id}"));
+    let near = slip.as_deref().or_else(|| nearest(name, names.filter(|known| *known != name && usable.allows(known))));
     let hint = near.map_or_else(
         || "List the tags that you may use, or ask for a grant.".to_owned(),
         |known| format!("Is `{known}` meant?"),

@@ -73,6 +73,8 @@ fn an_unusable_tag_answers_exactly_like_an_unknown_one() {
 fn unknown_departments_and_users_are_named() {
     let refusal = ask("department:lav", &Usable::Any).unwrap_err();
     assert_eq!((refusal.reason, fact(&refusal, "nearest").as_deref()), (Reason::UnknownDepartment, Some("lab")));
+    let refusal = ask("departmnt:cs", &Usable::Any).unwrap_err();
+    assert_eq!((refusal.reason, fact(&refusal, "nearest").as_deref()), (Reason::UnknownTag, Some("department:cs")));
     let refusal = ask("everyone AND NOT user:u100", &Usable::Any).unwrap_err();
     assert_eq!((refusal.reason, fact(&refusal, "user_ids").as_deref()), (Reason::UnknownUser, Some("u100")));
 }

@@ -1,5 +1,7 @@
 //! The documents say nothing that the project does not hold: files, tests, settings and requests in them are real.
 
+mod audience;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
