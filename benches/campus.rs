@@ -17,7 +17,7 @@ pub struct Application {
 
 /// Loads `users` people with a mailbox and a WeCom id each.
 pub async fn load(service: &Service, users: u32) -> Application {
-    let channel = connect(service.grpc).await;
+    let channel = connect(service.grpc()).await;
     department(service, channel.clone()).await;
     people(service, channel.clone(), users).await;
     application(service, channel).await

@@ -7,12 +7,14 @@
 
 mod audience;
 mod campus;
+mod cluster;
 mod echo;
 mod load;
 mod notice;
 mod publish;
 mod service;
 mod store;
+mod watch;
 
 use std::time::{Duration, Instant};
 
@@ -51,6 +53,9 @@ fn main() {
     }
     if wanted("publish") {
         runtime.block_on(publish::run(effort));
+    }
+    if wanted("cluster") {
+        runtime.block_on(cluster::run(effort));
     }
     if wanted("notice") {
         runtime.block_on(notice::run(effort));

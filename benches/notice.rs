@@ -16,7 +16,7 @@ pub async fn run(_effort: Effort) {
     println!("notice: one message to {USERS} people, until the stand-ins have logged every delivery");
     let service = Service::start().await;
     let keys = campus::load(&service, USERS).await;
-    let quiet = service.process.resident_mib();
+    let quiet = service.resident_mib();
     let (mail, wechat, app) = (v1::Channel::Email, v1::Channel::Wechat, v1::Channel::App);
     let mail_rate = f64::from(USERS) / publish(&service, &keys.live, &[mail]).await.as_secs_f64();
     row("mail leg, 50 recipients a transaction, lock-step", mail_rate, None, "/s", "aim >= 25,000");
@@ -24,15 +24,12 @@ pub async fn run(_effort: Effort) {
     row("mail, WeCom and inbox legs together", all_rate, None, "/s", "aim >= 60,000");
     let shown = shown(&service, &keys.live).await;
     println!("  commit until {USERS} inboxes show it            {:>12.1} ms  | aim <= 50", shown.as_secs_f64() * 1e3);
-    println!(
-        "  resident: {quiet:.0} MiB with the directory, {:.0} MiB after | aim <= 250\n",
-        service.process.resident_mib()
-    );
+    println!("  resident: {quiet:.0} MiB with the directory, {:.0} MiB after | aim <= 250\n", service.resident_mib());
 }
 
 /// Publishes to everybody and waits until the stand-ins have logged each called delivery.
-async fn publish(service: &Service, token: &str, channels: &[v1::Channel]) -> Duration {
-    let mut client = PublishServiceClient::new(connect(service.grpc).await);
+pub async fn publish(service: &Service, token: &str, channels: &[v1::Channel]) -> Duration {
+    let mut client = PublishServiceClient::new(connect(service.grpc()).await);
     let logs = [(v1::Channel::Email, &service.mail_log), (v1::Channel::Wechat, &service.wecom_log)];
     let waits: Vec<_> = logs
         .iter()
@@ -52,7 +49,7 @@ async fn publish(service: &Service, token: &str, channels: &[v1::Channel]) -> Du
 
 /// From the answer of a publish, which comes after its commit, until 50 inboxes across the campus show it.
 async fn shown(service: &Service, token: &str) -> Duration {
-    let channel = connect(service.grpc).await;
+    let channel = connect(service.grpc()).await;
     let mut inbox = v1::inbox_service_client::InboxServiceClient::new(channel.clone());
     let mut readers = Vec::new();
     for number in (0..USERS).step_by(USERS as usize / 50) {

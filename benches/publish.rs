@@ -25,8 +25,8 @@ pub async fn run(effort: Effort) {
         let (mut ours, mut bare, mut settled) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..effort.rounds {
             bare.push(unary(echo, &keys.live, in_flight, effort.span, to_inbox.clone()).await);
-            ours.push(unary(service.grpc, &keys.live, in_flight, effort.span, to_inbox.clone()).await);
-            settled.push(unary(service.grpc, &keys.test, in_flight, effort.span, to_stub).await);
+            ours.push(unary(service.grpc(), &keys.live, in_flight, effort.span, to_inbox.clone()).await);
+            settled.push(unary(service.grpc(), &keys.test, in_flight, effort.span, to_stub).await);
         }
         let bare = median(bare);
         row(&format!("unary, {in_flight} in flight, into an inbox"), median(ours), Some(("echo", bare)), "/s", aim);
@@ -35,8 +35,8 @@ pub async fn run(effort: Effort) {
     }
     let mut rates = Vec::new();
     for _ in 0..effort.rounds {
-        rates.push(streams(service.grpc, &keys.live, 4, effort.span, to_inbox.clone()).await);
+        rates.push(streams(service.grpc(), &keys.live, 4, effort.span, to_inbox.clone()).await);
     }
     row("PublishStream, 4 streams, into an inbox", median(rates), None, "/s", "aim >= 80,000");
-    println!("  resident after all this: {:.0} MiB\n", service.process.resident_mib());
+    println!("  resident after all this: {:.0} MiB\n", service.resident_mib());
 }

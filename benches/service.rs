@@ -22,6 +22,11 @@ impl Drop for Process {
 }
 
 impl Process {
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Memory in use now, in MiB.
     pub fn resident_mib(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap_or_default();
@@ -39,12 +44,33 @@ pub fn echo() -> (Process, SocketAddr) {
     (Process(child), line.trim().parse().expect("an address"))
 }
 
-/// A running service on an empty store with both stand-ins.
-pub struct Service {
-    /// The service itself.
+/// One `campanile serve`.
+pub struct Node {
+    /// The process.
     pub process: Process,
     /// Where it serves gRPC.
     pub grpc: SocketAddr,
+}
+
+/// Where a service keeps its truth.
+pub enum Place {
+    /// In a fresh directory, for one node.
+    Embedded,
+    /// In servers that all nodes share.
+    Shared {
+        /// How many.
+        nodes: usize,
+        /// URL of an empty database.
+        store: String,
+        /// URL of a Redis.
+        coordination: String,
+    },
+}
+
+/// A running service on an empty store with both stand-ins.
+pub struct Service {
+    /// Its nodes, one or more.
+    pub nodes: Vec<Node>,
     /// The administrator's token.
     pub token: String,
     /// What the SMTP stand-in received.
@@ -56,28 +82,39 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts everything and waits until it serves.
+    /// Starts one node on the embedded store.
     pub async fn start() -> Service {
+        Service::start_at(&Place::Embedded).await
+    }
+
+    /// Starts everything and waits until every node serves.
+    pub async fn start_at(place: &Place) -> Service {
         let directory = tempfile::tempdir().expect("a directory");
-        let [grpc, http, smtp, wecom] = [free(), free(), free(), free()];
+        let [smtp, wecom] = [free(), free()];
         let (mail_log, wecom_log) = (directory.path().join("mail.log"), directory.path().join("wecom.log"));
         let standins = [standin("smtp", smtp, &mail_log), standin("wecom", wecom, &wecom_log)];
         let settings = directory.path().join("campanile.toml");
-        std::fs::write(&settings, settings_text(smtp, wecom)).expect("settings");
+        std::fs::write(&settings, settings_text(place, smtp, wecom)).expect("settings");
         let data = directory.path().join("data");
-        let child = Command::new(CAMPANILE)
-            .arg("serve")
-            .args(["--config".as_ref(), settings.as_os_str()])
-            .args(["--data".as_ref(), data.as_os_str()])
-            .args(["--grpc", &grpc.to_string(), "--http", &http.to_string()])
-            .env("RUST_LOG", "warn")
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("campanile starts");
-        let process = Process(child);
+        // The first makes the schema and the administrator's token.
+        let mut nodes = vec![serve(&settings, &data).await];
         let token = token(&data.join("admin-token")).await;
-        connect(grpc).await;
-        Service { process, grpc, token, mail_log, wecom_log, _standins: standins, _directory: directory }
+        if let Place::Shared { nodes: wanted, .. } = place {
+            while nodes.len() < *wanted {
+                nodes.push(serve(&settings, &data).await);
+            }
+        }
+        Service { nodes, token, mail_log, wecom_log, _standins: standins, _directory: directory }
+    }
+
+    /// Where its first node serves gRPC.
+    pub fn grpc(&self) -> SocketAddr {
+        self.nodes[0].grpc
+    }
+
+    /// Memory of its first node in use now, in MiB.
+    pub fn resident_mib(&self) -> f64 {
+        self.nodes[0].process.resident_mib()
     }
 
     /// A request with the administrator's token.
@@ -106,6 +143,23 @@ pub async fn connect(address: SocketAddr) -> Channel {
     panic!("nobody listens on {address}");
 }
 
+/// Starts a node and waits until it serves.
+async fn serve(settings: &Path, data: &Path) -> Node {
+    let [grpc, http] = [free(), free()];
+    let child = Command::new(CAMPANILE)
+        .arg("serve")
+        .args(["--config".as_ref(), settings.as_os_str()])
+        .args(["--data".as_ref(), data.as_os_str()])
+        .args(["--grpc", &grpc.to_string(), "--http", &http.to_string()])
+        .env("RUST_LOG", "warn")
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("campanile starts");
+    let process = Process(child);
+    connect(grpc).await;
+    Node { process, grpc }
+}
+
 async fn token(file: &Path) -> String {
     for _ in 0..400 {
         match std::fs::read_to_string(file) {
@@ -126,9 +180,15 @@ fn standin(kind: &str, address: SocketAddr, log: &Path) -> Process {
     Process(child)
 }
 
-fn settings_text(smtp: SocketAddr, wecom: SocketAddr) -> String {
+fn settings_text(place: &Place, smtp: SocketAddr, wecom: SocketAddr) -> String {
+    let shared = match place {
+        Place::Embedded => String::new(),
+        Place::Shared { store, coordination, .. } => {
+            format!("[store]\nurl = \"{store}\"\n\n[coordination]\nurl = \"{coordination}\"\n\n")
+        }
+    };
     format!(
-        "[channel.email.relay]\nhost = \"127.0.0.1\"\nport = {}\nfrom = \"notice@campus.example.edu\"\nconnections = 16\n\n\
+        "{shared}[channel.email.relay]\nhost = \"127.0.0.1\"\nport = {}\nfrom = \"notice@campus.example.edu\"\nconnections = 16\n\n\
          [channel.wechat.campus]\nbase_url = \"http://{wecom}\"\ncorp_id = \"standin-corp\"\nsecret = \"standin-secret\"\nagent_id = 1000002\n",
         smtp.port()
     )
