@@ -1,7 +1,7 @@
 //! Legs and the outcomes of their members as columns, and what is read out of them.
 
 use super::encode::{counts_of, known, set_of, unsigned};
-use super::{Cancelled, OutcomeRow, Result};
+use super::{Cancelled, OutcomeRow, Result, packing};
 use crate::domain::channel::Channel;
 use crate::domain::id::LegId;
 use crate::domain::leg::{Leg, LegState};
@@ -85,22 +85,26 @@ pub(super) struct OutcomeColumns {
 }
 
 impl OutcomeColumns {
-    /// The row, its set cut to `members`. A provider was called where a batch was behind it.
-    pub(super) fn decode(self, members: &Set, provider: Option<&str>) -> Result<OutcomeRow> {
+    /// The rows that it stands for, their sets cut to `members`; none that is empty. A provider was called where a
+    /// batch was behind it.
+    pub(super) fn decode(self, members: &Set, provider: Option<&str>) -> Result<Vec<OutcomeRow>> {
         let set = match (&self.members, self.span) {
             (Some(bytes), _) => set_of(bytes)? & members,
             (None, Some((first, last))) => set::within(members, first, last),
             (None, None) => members.clone(),
         };
-        Ok(OutcomeRow {
-            set,
+        let parts = self.detail.as_deref().and_then(|words| packing::unpack(&set, words));
+        let row = OutcomeRow {
+            set: Set::new(),
             outcome: known(Outcome::from_code(self.outcome), "outcome")?,
             reason: known(Reason::from_code(self.reason), "reason")?,
             at: At(self.at),
             attempt: known(u32::try_from(self.attempt).ok(), "try")?,
             provider: provider.filter(|_| self.span.is_some()).map(Into::into),
-            detail: self.detail.map(Into::into),
-        })
+            detail: None,
+        };
+        let parts = parts.unwrap_or_else(|| vec![(set, self.detail)]).into_iter().filter(|(set, _)| !set.is_empty());
+        Ok(parts.map(|(set, words)| OutcomeRow { set, detail: words.map(Into::into), ..row.clone() }).collect())
     }
 }
 

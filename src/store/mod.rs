@@ -19,6 +19,7 @@ mod leg;
 mod members;
 mod message;
 mod node;
+mod packing;
 pub mod postgres;
 mod refuse;
 mod release;

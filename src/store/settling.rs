@@ -1,6 +1,10 @@
 //! What a settlement writes about one batch whose fence held, decided without a database.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use super::books::Tally;
+use super::packing;
 use crate::domain::batch::{Again, Settled, Settlement};
 use crate::domain::outcome::{Outcome, Reason};
 use crate::domain::set::{self, Set};
@@ -11,7 +15,7 @@ pub(super) struct NewRow<'a> {
     pub(super) reason: Reason,
     pub(super) n: u64,
     pub(super) members: Vec<u8>,
-    pub(super) detail: Option<&'a str>,
+    pub(super) detail: Option<Cow<'a, str>>,
 }
 
 /// A batch to be made of members that are tried again.
@@ -62,15 +66,22 @@ pub(super) fn writes<'a>(item: &'a Settlement, n: u64, mut prior: Set, tally: &m
         writes.end = End::Settled(settled);
         return writes;
     }
+    let mut alike: BTreeMap<(Outcome, Reason), Vec<(Set, Option<&str>)>> = BTreeMap::new();
     for settled in &item.settled {
         let fresh = &settled.set - &prior;
         tally.leg(item.leg, settled.outcome, fresh.len());
-        push(&mut writes.rows, settled.outcome, settled.reason, &fresh, settled.detail.as_deref());
-        prior |= fresh;
+        prior |= &fresh;
+        alike.entry((settled.outcome, settled.reason)).or_default().push((fresh, settled.detail.as_deref()));
+    }
+    for ((outcome, reason), parts) in alike {
+        for pack in packing::pack(parts) {
+            push(&mut writes.rows, outcome, reason, &pack.set, pack.detail);
+        }
     }
     for again in &item.again {
         let fresh = &again.set - &prior;
-        push(&mut writes.rows, Outcome::Pending, Reason::Retrying, &fresh, again.detail.as_deref());
+        let words = again.detail.as_deref().map(Cow::Borrowed);
+        push(&mut writes.rows, Outcome::Pending, Reason::Retrying, &fresh, words);
         if let (Some(first), Some(last)) = (fresh.min(), fresh.max()) {
             let (n, members) = (fresh.len(), set::to_bytes(&fresh));
             writes.moved.push(Moved { first, last, n, members, again });
@@ -84,9 +95,9 @@ pub(super) fn writes<'a>(item: &'a Settlement, n: u64, mut prior: Set, tally: &m
     writes
 }
 
-fn push<'a>(rows: &mut Vec<NewRow<'a>>, outcome: Outcome, reason: Reason, set: &Set, detail: Option<&'a str>) {
+fn push<'a>(rows: &mut Vec<NewRow<'a>>, outcome: Outcome, reason: Reason, set: &Set, detail: Option<Cow<'a, str>>) {
     for (_, part) in set::segments(set) {
         let (n, members) = (part.len(), set::to_bytes(&part));
-        rows.push(NewRow { outcome, reason, n, members, detail });
+        rows.push(NewRow { outcome, reason, n, members, detail: detail.clone() });
     }
 }

@@ -200,10 +200,7 @@ pub(super) async fn outcomes(session: &Session, leg: LegId, from: u32, to: u32) 
     let provider: Option<String> = session.maybe(provider, &[&leg.0]).await?.map(|row| get(&row, 0)).transpose()?;
     let mut found = Vec::new();
     for columns in raw_outcomes(session, leg, from, to).await? {
-        let outcome = columns.decode(&members, provider.as_deref())?;
-        if !outcome.set.is_empty() {
-            found.push(outcome);
-        }
+        found.extend(columns.decode(&members, provider.as_deref())?);
     }
     Ok(found)
 }
@@ -240,13 +237,12 @@ async fn short_outcome(session: &Session, leg: LegId, ordinal: u32) -> Result<Ve
     const SQL: &str = "select outcome, reason, settled_at, attempt, detail, null::bytea, ord_min, ord_max, \
                        provider_id, claims from batch where leg_id = $1 and outcome is not null";
     let her: Set = [ordinal].into_iter().collect();
-    let rows = session.rows(SQL, &[&leg.0]).await?;
-    rows.iter()
-        .map(|row| {
-            let (provider, claims): (&str, i64) = (get(row, 8)?, get(row, 9)?);
-            outcome(row)?.decode(&her, (claims > 0).then_some(provider))
-        })
-        .collect()
+    let mut found = Vec::new();
+    for row in session.rows(SQL, &[&leg.0]).await? {
+        let (provider, claims): (&str, i64) = (get(&row, 8)?, get(&row, 9)?);
+        found.extend(outcome(&row)?.decode(&her, (claims > 0).then_some(provider))?);
+    }
+    Ok(found)
 }
 
 /// How many batches of a leg a node holds.

@@ -246,7 +246,7 @@ async fn write(session: Session, decided: &Decided<'_>, held: &HashMap<Fence, He
         for row in &writes.rows {
             let (place, what) = ((item.leg.0, Some(item.fence.batch.0)), (row.outcome, row.reason));
             let who = (row.n, Some(row.members.clone()));
-            settlements.push(place, item.at.0, i64::from(item.attempt), what, who, row.detail);
+            settlements.push(place, item.at.0, i64::from(item.attempt), what, who, row.detail.as_deref());
         }
         for moved in &writes.moved {
             held.get(&item.fence).into_iter().for_each(|from| batches.push_moved(moved, from));

@@ -118,10 +118,7 @@ pub(super) fn outcomes(connection: &Connection, leg: LegId, from: u32, to: u32) 
         .map_err(fault)?;
     let mut found = Vec::new();
     for columns in raw_outcomes(connection, leg, from, to)? {
-        let outcome = columns.decode(&members, provider.as_deref())?;
-        if !outcome.set.is_empty() {
-            found.push(outcome);
-        }
+        found.extend(columns.decode(&members, provider.as_deref())?);
     }
     Ok(found)
 }
@@ -165,10 +162,11 @@ fn short_outcome(connection: &Connection, leg: LegId, ordinal: u32) -> Result<Ve
         |row| Ok((outcome(row)?, row.get::<_, String>(8)?, row.get::<_, i64>(9)?)),
     )?;
     let her: Set = [ordinal].into_iter().collect();
-    found
-        .into_iter()
-        .map(|(columns, provider, claims)| columns.decode(&her, (claims > 0).then_some(&*provider)))
-        .collect()
+    let mut rows = Vec::new();
+    for (columns, provider, claims) in found {
+        rows.extend(columns.decode(&her, (claims > 0).then_some(&*provider))?);
+    }
+    Ok(rows)
 }
 
 /// How many batches of a leg a node holds.

@@ -1,7 +1,7 @@
 //! Claims, fences, settlements, retries and recovery.
 
 use campanile::domain::access::Principal;
-use campanile::domain::batch::{Fence, Settlement};
+use campanile::domain::batch::{Fence, Settled, Settlement};
 use campanile::domain::channel::Channel::{App, Email, Wechat};
 use campanile::domain::class::Lane;
 use campanile::domain::directory::{UserDraft, UserStatus};
@@ -37,6 +37,7 @@ super::cases! {
     the_last_outcome_closes_leg_and_message,
     recovery_takes_out_what_is_settled,
     recovery_knows_how_far_calls_had_begun,
+    each_person_has_the_words_of_her_own_call,
     a_crash_before_the_closing_loses_nothing,
     a_batch_given_back_is_due_at_once,
     what_an_epoch_owns_is_listed_with_its_fences,
@@ -232,6 +233,30 @@ async fn a_retry_moves_people_to_a_later_batch(store: &Store) {
     let rows = store.messages.outcomes(id(1).leg(1), nth(6), nth(10)).await.unwrap();
     let rows: Vec<_> = rows.into_iter().map(|row| (row.outcome, row.set, row.attempt)).collect();
     assert_eq!(rows, [(Outcome::Sent, set([6, 8]), 2), (Outcome::Failed, set([7, 9, 10]), 2)], "moves are no outcome");
+}
+
+async fn each_person_has_the_words_of_her_own_call(store: &Store) {
+    office(store, 20).await;
+    accept(store, publish(store, 1, everybody(20), &[Email]).await).await;
+    let batch = claim(store, NOW, 1, EPOCH).await.remove(0);
+    let said = |set: Set, words: &str| Settled { detail: Some(words.into()), ..settled(Outcome::Sent, set) };
+    let mixed = said(set([4, 9]), "queued as C");
+    let item = Settlement {
+        settled: vec![said(set([6, 7, 8]), "queued as B"), said(set([1, 2, 3]), "queued as A"), mixed],
+        ..settlement(&batch)
+    };
+    assert!(settle(store, item).await);
+    assert_eq!(counts(store, 1, 1).await, [12, 8, 0, 0, 0, 0, 0]);
+    let words = async |from: u32, to: u32| {
+        let rows = store.messages.outcomes(id(1).leg(1), nth(from), nth(to)).await.unwrap();
+        let mut rows: Vec<_> = rows.into_iter().map(|row| (row.set, row.detail.unwrap().to_string())).collect();
+        rows.sort_by_key(|(_, words)| words.clone());
+        rows
+    };
+    let own = |set: Set, letter: &str| (set, format!("queued as {letter}"));
+    let all = [own(set([1, 2, 3]), "A"), own(set([6, 7, 8]), "B"), own(set([4, 9]), "C")];
+    assert_eq!(words(1, 10).await, all);
+    assert_eq!(words(7, 8).await, [own(set([7, 8]), "B")]);
 }
 
 async fn a_retry_that_waits_is_stopped_by_a_cancel(store: &Store) {

@@ -215,6 +215,7 @@ create index batch_claimed on batch (owner_epoch) where state = 2;
 create index batch_leg on batch (leg_id, ord_min);
 
 -- members null: all of its leg. What all of a batch got at once stands in the batch's own row instead.
+-- detail: the provider's words, or those of several calls in one row as src/store/packing.rs has them.
 create table settlement (
   id integer primary key,
   leg_id integer not null,
