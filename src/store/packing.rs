@@ -11,18 +11,21 @@ const MARK: char = '\u{1f}';
 /// Parts in one row.
 const PARTS_MAX: usize = 64;
 
-/// Some people with the same outcome, and the words that they share.
+/// Some people with the same outcome, and the words of the provider's answer.
+pub(super) type Part<'a> = (Set, Option<&'a str>);
+
+/// People and words that share a row.
 pub(super) struct Pack<'a> {
     pub(super) set: Set,
     pub(super) detail: Option<Cow<'a, str>>,
 }
 
 /// The same people and words in as few packs as the order of the people allows.
-pub(super) fn pack<'a>(mut parts: Vec<(Set, Option<&'a str>)>) -> Vec<Pack<'a>> {
+pub(super) fn pack<'a>(mut parts: Vec<Part<'a>>) -> Vec<Pack<'a>> {
     parts.retain(|(set, _)| !set.is_empty());
     parts.sort_by_key(|(set, _)| set.min());
     let mut packs = Vec::new();
-    let mut run: Vec<(Set, Option<&str>)> = Vec::new();
+    let mut run: Vec<Part<'_>> = Vec::new();
     for part in parts {
         let behind = run.last().is_none_or(|(last, _)| last.max() < part.0.min());
         if !behind || run.len() == PARTS_MAX {
@@ -34,14 +37,13 @@ pub(super) fn pack<'a>(mut parts: Vec<(Set, Option<&'a str>)>) -> Vec<Pack<'a>> 
     packs
 }
 
-fn packed(run: Vec<(Set, Option<&str>)>) -> Option<Pack<'_>> {
+fn packed(run: Vec<Part<'_>>) -> Option<Pack<'_>> {
     let (_, words) = run.first()?;
     let detail = if run.iter().all(|(_, other)| other == words) {
         words.map(Cow::Borrowed)
     } else {
-        let part = |(set, words): &(Set, Option<&str>)| {
-            format!("{MARK}{} {}", set.min().unwrap_or_default(), words.unwrap_or_default())
-        };
+        let part =
+            |(set, words): &Part<'_>| format!("{MARK}{} {}", set.min().unwrap_or_default(), words.unwrap_or_default());
         Some(Cow::Owned(run.iter().map(part).collect()))
     };
     Some(Pack { set: run.into_iter().fold(Set::new(), |all, (set, _)| all | set), detail })

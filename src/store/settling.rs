@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::books::Tally;
-use super::packing;
+use super::packing::{self, Part};
 use crate::domain::batch::{Again, Settled, Settlement};
 use crate::domain::outcome::{Outcome, Reason};
 use crate::domain::set::{self, Set};
@@ -66,7 +66,7 @@ pub(super) fn writes<'a>(item: &'a Settlement, n: u64, mut prior: Set, tally: &m
         writes.end = End::Settled(settled);
         return writes;
     }
-    let mut alike: BTreeMap<(Outcome, Reason), Vec<(Set, Option<&str>)>> = BTreeMap::new();
+    let mut alike: BTreeMap<_, Vec<Part<'_>>> = BTreeMap::new();
     for settled in &item.settled {
         let fresh = &settled.set - &prior;
         tally.leg(item.leg, settled.outcome, fresh.len());
