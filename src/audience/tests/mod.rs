@@ -1,7 +1,6 @@
 //! Cases of the audience as a whole, over a small campus.
 
 mod following;
-mod naive;
 mod parsing;
 mod resolving;
 

@@ -1,0 +1,4 @@
+//! Expressions of every kind: what they name, and that no text does harm.
+
+mod against;
+mod naive;
