@@ -11,11 +11,16 @@ const OPERATORS: [(&str, &[&str]); 4] = [
     ("AND NOT", &["-", "except", "without", "除了"]),
 ];
 
-/// The whole text with the bytes `from..to` replaced. `None` if it is not fit for an answer: too long, or with
-/// control characters.
+/// The whole text with the bytes `from..to` replaced, if that is fit for an answer.
 pub(super) fn replaced(text: &str, from: usize, to: usize, with: &str) -> Option<String> {
     let mended = format!("{}{with}{}", &text[..from], &text[to..]);
-    (mended.len() <= READING_BYTES_MAX && !mended.chars().any(char::is_control)).then_some(mended)
+    is_presentable(&mended).then_some(mended)
+}
+
+/// Whether a caller's text may be shown as it is: short, and nothing in it moves a cursor or turns the reading direction.
+pub(super) fn is_presentable(text: &str) -> bool {
+    let plain = |c: char| "\"'\\".contains(c) || c.escape_debug().len() == 1;
+    text.len() <= READING_BYTES_MAX && text.chars().all(plain)
 }
 
 /// What was meant by a word that is no term.

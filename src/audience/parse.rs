@@ -192,7 +192,7 @@ impl<'a> Parser<'a> {
         let from = self.tokens[start].byte;
         let to = self.tokens[self.next - 1].end();
         let whole = |reading: String| {
-            if self.text.len() > READING_BYTES_MAX {
+            if !mend::is_presentable(self.text) {
                 return reading.chars().take(READING_BYTES_MAX).collect();
             }
             format!("{}{reading}{}", &self.text[..from], &self.text[to..])
