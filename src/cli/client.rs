@@ -1,12 +1,12 @@
 //! The connection to a service: address, bearer token, and what a failed call becomes for a person.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
@@ -35,6 +35,9 @@ pub struct Connection {
     /// Bearer token; administrators' commands fall back to ./campanile-data/admin-token
     #[arg(long, global = true, env = "CAMPANILE_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
+    /// Certificates (PEM) to trust for https:// besides the system's
+    #[arg(long, global = true, value_name = "FILE", env = "CAMPANILE_CA")]
+    pub ca: Option<PathBuf>,
     /// Print answers as JSON
     #[arg(long, global = true)]
     pub json: bool,
@@ -56,7 +59,7 @@ impl Connection {
         let Some(token) = token else {
             return Err(Failure::usage("no token: set CAMPANILE_TOKEN or give --token"));
         };
-        Session::open(&self.url, &token).await
+        Session::open_trusting(&self.url, &token, self.ca.as_deref()).await
     }
 }
 
@@ -92,10 +95,12 @@ impl Interceptor for Bearer {
 impl Session {
     /// Connects to an address such as `http://127.0.0.1:7700`.
     pub async fn open(url: &str, token: &str) -> Result<Session, Failure> {
-        let endpoint = Endpoint::from_shared(url.to_owned())
-            .map_err(|_| Failure::usage(format!("{url:?} is not an address such as http://127.0.0.1:7700")))?;
-        let endpoint = endpoint.connect_timeout(CONNECT_DEADLINE).tcp_nodelay(true);
-        let channel = endpoint.connect().await.map_err(|_| Failure::unreachable(url))?;
+        Session::open_trusting(url, token, None).await
+    }
+
+    /// The same with certificates of further authorities (PEM) for `https://`.
+    pub async fn open_trusting(url: &str, token: &str, authorities: Option<&Path>) -> Result<Session, Failure> {
+        let channel = endpoint(url, authorities)?.connect().await.map_err(|fault| Failure::unreachable(url, &fault))?;
         Ok(Session { channel, bearer: Bearer::new(token)? })
     }
 
@@ -145,6 +150,26 @@ impl Session {
     }
 }
 
+/// The service at a URL: in clear text for `http`, encrypted and verified for `https`, and nothing else.
+fn endpoint(url: &str, authorities: Option<&Path>) -> Result<Endpoint, Failure> {
+    let wrong = || Failure::usage(format!("{url:?} is not an address; write http://HOST:PORT or https://HOST:PORT"));
+    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|_| wrong())?;
+    let endpoint = endpoint.connect_timeout(CONNECT_DEADLINE).tcp_nodelay(true);
+    match endpoint.uri().scheme_str() {
+        Some("http") => Ok(endpoint),
+        Some("https") => {
+            let mut tls = ClientTlsConfig::new().with_native_roots();
+            if let Some(path) = authorities {
+                let unreadable = |fault| Failure::usage(format!("cannot read {}: {fault}", path.display()));
+                tls = tls.ca_certificate(Certificate::from_pem(std::fs::read(path).map_err(unreadable)?));
+            }
+            let unusable = |fault| Failure::usage(format!("the connection cannot be encrypted: {fault}"));
+            endpoint.tls_config(tls).map_err(unusable)
+        }
+        _ => Err(wrong()),
+    }
+}
+
 impl Bearer {
     fn new(token: &str) -> Result<Bearer, Failure> {
         let value = format!("Bearer {}", token.trim()).parse();
@@ -174,6 +199,8 @@ pub enum Exit {
     TryAgain = 3,
     /// The token may not do this.
     NotPermitted = 4,
+    /// Ended by a signal before it was done, as shells say it.
+    Interrupted = 130,
 }
 
 /// Why a command did not succeed.
@@ -204,8 +231,19 @@ impl Failure {
         Failure::plain(Exit::Refused, message)
     }
 
-    fn unreachable(url: &str) -> Failure {
-        let message = format!("no service answers at {url}; start one with `campanile serve`, or set CAMPANILE_URL");
+    /// Ended by a signal before it was done.
+    #[must_use]
+    pub fn interrupted(message: impl Into<String>) -> Failure {
+        Failure::plain(Exit::Interrupted, message)
+    }
+
+    fn unreachable(url: &str, fault: &dyn std::error::Error) -> Failure {
+        let mut cause = fault;
+        while let Some(deeper) = cause.source() {
+            cause = deeper;
+        }
+        let message =
+            format!("no service answers at {url} ({cause}); start one with `campanile serve`, or set CAMPANILE_URL");
         Failure::plain(Exit::TryAgain, message)
     }
 
@@ -243,7 +281,11 @@ impl std::error::Error for Failure {}
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Failure {
-        let exit = exit_of(status.code());
+        let exit = match (exit_of(status.code()), status.get_details_error_info()) {
+            // The same call will be refused again.
+            (Exit::TryAgain, Some(info)) if info.reason == "REQUEST_TOO_LARGE" => Exit::Refused,
+            (exit, _) => exit,
+        };
         let mut failure = Failure::plain(exit, status.message());
         if let Some(info) = status.get_details_error_info() {
             failure.reason = info.reason;

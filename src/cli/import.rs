@@ -1,17 +1,21 @@
-//! `campanile import users.csv`: people from a table into the directory.
+//! `campanile import users.csv`: people from a table into the directory. A table says only what its columns say:
+//! what else is known of people who are there already stays.
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use csv::StringRecord;
 use futures::stream;
 use tonic::Request;
 
-use super::client::{Connection, Failure};
+use super::client::{Connection, Failure, Session, timed};
 use super::{print, watch};
 use crate::api::v1;
 
 /// The columns that are read; any order, user_id is required, others may be missing.
 const COLUMNS: [&str; 9] = ["user_id", "name", "department", "status", "email", "wecom", "app", "tags", "locale"];
+/// People who are read at once.
+const PAGE: i32 = 1_000;
 /// A mark that spreadsheets put before UTF-8.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
@@ -19,6 +23,9 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 #[derive(Clone, Debug, clap::Args)]
 pub struct ImportArgs {
     /// CSV in UTF-8 with a header: user_id,name,department,status,email,wecom,app,tags,locale (tags separated by ;)
+    ///
+    /// Any order; only user_id must be there. What a column would say stays as it is where the column is left out,
+    /// and is cleared where its cell is empty. Tags are added; none is taken away.
     file: PathBuf,
 }
 
@@ -29,13 +36,15 @@ pub async fn run(connection: &Connection, args: ImportArgs) -> Result<(), Failur
         eprintln!("line {line}: {fault}");
     }
     let session = connection.open().await?;
-    let lines: Vec<u64> = read.users.iter().map(|(line, _)| *line).collect();
+    let mut known = known(&session, &read.rows).await?;
+    let lines: Vec<u64> = read.rows.iter().map(|(line, _)| *line).collect();
     let bar = watch::bar("people");
-    bar.set_length(read.users.len() as u64);
+    bar.set_length(read.rows.len() as u64);
     let shown = bar.clone();
-    let rows = stream::iter(read.users.into_iter().map(move |(_, user)| {
+    let rows = stream::iter(read.rows.into_iter().map(move |(_, row)| {
         shown.inc(1);
-        v1::UpsertUsersRequest { user: Some(user) }
+        let before = known.remove(&row.user_id).unwrap_or_default();
+        v1::UpsertUsersRequest { user: Some(row.onto(before)) }
     }));
     // A whole campus may take longer than an ordinary call.
     let answer = session.directory().upsert_users(Request::new(rows)).await?.into_inner();
@@ -62,11 +71,79 @@ pub async fn run(connection: &Connection, args: ImportArgs) -> Result<(), Failur
     Ok(())
 }
 
+/// The people of these rows who are in the directory already, as they are there.
+async fn known(session: &Session, rows: &[(u64, Row)]) -> Result<HashMap<String, v1::User>, Failure> {
+    let wanted: HashSet<&str> = rows.iter().map(|(_, row)| row.user_id.as_str()).collect();
+    let (mut found, mut page_token) = (HashMap::new(), String::new());
+    let bar = watch::bar("people read");
+    bar.set_length(wanted.len() as u64);
+    while found.len() < wanted.len() {
+        let request = v1::ListUsersRequest { page_size: PAGE, page_token, ..Default::default() };
+        let page = session.directory().list_users(timed(request)).await?.into_inner();
+        found.extend(
+            page.users
+                .into_iter()
+                .filter(|user| wanted.contains(user.user_id.as_str()))
+                .map(|user| (user.user_id.clone(), user)),
+        );
+        bar.set_position(found.len() as u64);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    Ok(found)
+}
+
 /// The people of a file with their lines, and the lines that cannot be read.
 #[derive(Debug, Default)]
 struct Read {
-    users: Vec<(u64, v1::User)>,
+    rows: Vec<(u64, Row)>,
     faults: Vec<(u64, String)>,
+}
+
+/// What a line says of a person. `None`: the file has no such column.
+#[derive(Debug, Default)]
+struct Row {
+    user_id: String,
+    name: Option<String>,
+    department: Option<String>,
+    status: Option<v1::UserStatus>,
+    addresses: Vec<(v1::Channel, String)>,
+    tags: Vec<String>,
+    locale: Option<String>,
+}
+
+impl Row {
+    /// The person with what the line says over what was known before.
+    fn onto(self, before: v1::User) -> v1::User {
+        let mut user = v1::User { user_id: self.user_id, tags: self.tags, ..before };
+        // What the service itself found out about an address is not ours to write.
+        for address in &mut user.addresses {
+            (address.state, address.verified_at) = (0, None);
+        }
+        if let Some(name) = self.name {
+            user.name = name;
+        }
+        if let Some(department) = self.department {
+            user.department_ids.retain(|id| *id != user.primary_department_id);
+            user.primary_department_id = department;
+        }
+        if let Some(status) = self.status {
+            user.status = status.into();
+        }
+        if let Some(locale) = self.locale {
+            user.locale = locale;
+        }
+        for (channel, value) in self.addresses {
+            user.addresses.retain(|address| address.channel() != channel);
+            if !value.is_empty() {
+                user.addresses.push(address(channel, value));
+            }
+        }
+        user
+    }
 }
 
 fn read(path: &Path) -> Result<Read, Failure> {
@@ -84,6 +161,9 @@ fn parse(text: &str) -> Result<Read, Failure> {
     if let Some(unknown) = header.iter().find(|name| !COLUMNS.contains(name)) {
         return Err(Failure::usage(format!("unknown column {unknown:?}; known are {}", COLUMNS.join(", "))));
     }
+    if let Some(twice) = header.iter().enumerate().find(|(at, name)| header.iter().take(*at).any(|one| one == *name)) {
+        return Err(Failure::usage(format!("the header line names the column {:?} twice", twice.1)));
+    }
     if !header.iter().any(|name| name == "user_id") {
         return Err(Failure::usage("the header line has no column user_id"));
     }
@@ -92,8 +172,8 @@ fn parse(text: &str) -> Result<Read, Failure> {
         match record {
             Ok(record) => {
                 let line = record.position().map_or(0, csv::Position::line);
-                match user(&header, &record) {
-                    Ok(user) => read.users.push((line, user)),
+                match row(&header, &record) {
+                    Ok(row) => read.rows.push((line, row)),
                     Err(fault) => read.faults.push((line, fault)),
                 }
             }
@@ -103,33 +183,33 @@ fn parse(text: &str) -> Result<Read, Failure> {
     Ok(read)
 }
 
-fn user(header: &StringRecord, record: &StringRecord) -> Result<v1::User, String> {
-    let mut user = v1::User::default();
-    for (column, value) in header.iter().zip(record).filter(|(_, value)| !value.is_empty()) {
+fn row(header: &StringRecord, record: &StringRecord) -> Result<Row, String> {
+    let mut row = Row::default();
+    for (column, value) in header.iter().zip(record) {
         let value = value.to_owned();
         match column {
-            "user_id" => user.user_id = value,
-            "name" => user.name = value,
-            "department" => user.primary_department_id = value,
-            "status" => user.status = status(&value)?.into(),
-            "email" => user.addresses.push(address(v1::Channel::Email, value)),
-            "wecom" => user.addresses.push(address(v1::Channel::Wechat, value)),
-            "app" => user.addresses.push(address(v1::Channel::App, value)),
+            "user_id" => row.user_id = value,
+            "name" => row.name = Some(value),
+            "department" => row.department = Some(value),
+            "status" => row.status = Some(status(&value)?),
+            "email" => row.addresses.push((v1::Channel::Email, value)),
+            "wecom" => row.addresses.push((v1::Channel::Wechat, value)),
+            "app" => row.addresses.push((v1::Channel::App, value)),
             "tags" => {
-                user.tags = value.split(';').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect()
+                row.tags = value.split(';').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect();
             }
-            _ => user.locale = value,
+            _ => row.locale = Some(value),
         }
     }
-    if user.user_id.is_empty() {
+    if row.user_id.is_empty() {
         return Err("the user_id is empty".to_owned());
     }
-    Ok(user)
+    Ok(row)
 }
 
 fn status(name: &str) -> Result<v1::UserStatus, String> {
     match name {
-        "active" => Ok(v1::UserStatus::Active),
+        "active" | "" => Ok(v1::UserStatus::Active),
         "left" => Ok(v1::UserStatus::Left),
         "deceased" => Ok(v1::UserStatus::Deceased),
         other => Err(format!("unknown status {other:?}; known are active, left and deceased")),
@@ -152,9 +232,10 @@ mod tests {
                     3121151002,李明,cs,,,gone\n\
                     3121151003,李明,cs\n";
         let read = parse(text).unwrap();
-        assert_eq!(read.users.len(), 1);
-        let (line, user) = &read.users[0];
-        assert_eq!((*line, user.name.as_str(), user.tags.len(), user.addresses.len()), (2, "王芳", 2, 1));
+        assert_eq!(read.rows.len(), 1);
+        let (line, row) = read.rows.into_iter().next().unwrap();
+        let user = row.onto(v1::User::default());
+        assert_eq!((line, user.name.as_str(), user.tags.len(), user.addresses.len()), (2, "王芳", 2, 1));
         let lines: Vec<_> = read.faults.iter().map(|(line, _)| *line).collect();
         assert_eq!(lines, [3, 4, 5]);
     }
@@ -164,8 +245,36 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("users.csv");
         std::fs::write(&path, "\u{feff}user_id,name\n1,王\n").unwrap();
-        assert_eq!(super::read(&path).unwrap().users.len(), 1);
+        assert_eq!(super::read(&path).unwrap().rows.len(), 1);
         assert!(parse("user_id,phone\n1,2\n").unwrap_err().message.contains("phone"));
         assert!(parse("name\n王\n").is_err());
+        assert!(parse("user_id,name,name\n1,王,李\n").unwrap_err().message.contains("twice"));
+    }
+
+    #[test]
+    fn a_column_that_is_left_out_changes_nothing_and_an_empty_cell_clears() {
+        let before = v1::User {
+            user_id: "1".to_owned(),
+            name: "王芳".to_owned(),
+            status: v1::UserStatus::Left.into(),
+            primary_department_id: "cs".to_owned(),
+            department_ids: vec!["cs".to_owned(), "union".to_owned()],
+            addresses: vec![
+                address(v1::Channel::Email, "a@b.cn".to_owned()),
+                address(v1::Channel::Wechat, "w".to_owned()),
+            ],
+            alias_ids: vec!["old-1".to_owned()],
+            ..Default::default()
+        };
+        let imported = |text: &str| {
+            let mut rows = parse(text).unwrap().rows;
+            rows.remove(0).1.onto(before.clone())
+        };
+        let same = imported("user_id,name\n1,王芳\n");
+        assert_eq!(same, before);
+        let moved = imported("user_id,department,email\n1,math,\n");
+        assert_eq!((moved.status(), moved.alias_ids), (v1::UserStatus::Left, before.alias_ids.clone()));
+        assert_eq!((moved.primary_department_id.as_str(), moved.department_ids), ("math", vec!["union".to_owned()]));
+        assert_eq!(moved.addresses, [address(v1::Channel::Wechat, "w".to_owned())]);
     }
 }

@@ -19,6 +19,7 @@ pub mod subscribers;
 mod table;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::client::{Failure, Session};
@@ -62,16 +63,21 @@ pub struct DemoArgs {
 
 /// Runs the demo; Ctrl-C or SIGTERM ends it and everything it started.
 pub async fn run(args: DemoArgs) -> Result<(), Failure> {
+    let checked = AtomicBool::new(false);
     tokio::select! {
-        ended = Box::pin(story(args)) => ended,
+        ended = Box::pin(story(args, &checked)) => ended,
         _ = serve::stop_signal() => {
             println!("\nEnding the service and the stand-ins.");
-            Ok(())
+            match checked.load(Ordering::Relaxed) {
+                true => Ok(()),
+                false => Err(Failure::interrupted("ended before the books were checked")),
+            }
         }
     }
 }
 
-async fn story(args: DemoArgs) -> Result<(), Failure> {
+/// `checked`: set when the books were found balanced.
+async fn story(args: DemoArgs, checked: &AtomicBool) -> Result<(), Failure> {
     let clock = SystemClock::shared();
     let folder = setting::folder(args.keep.clone())?;
     println!("1. Starting the service and the stand-ins for its providers");
@@ -111,6 +117,7 @@ async fn story(args: DemoArgs) -> Result<(), Failure> {
     );
     let (good, verdict) = books.verdict();
     println!("{verdict}");
+    checked.store(good, Ordering::Relaxed);
     println!("   {:.1} s in all", clock.monotonic().as_secs_f64());
     if good && !args.exit {
         invite(&stage, &day, &loaded);

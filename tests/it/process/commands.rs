@@ -1,4 +1,4 @@
-//! Exit codes of the command line: 0 done, 1 refused, 2 usage, 3 try again, 4 not permitted.
+//! Exit codes of the command line: 0 done, 1 refused, 2 usage, 3 try again, 4 not permitted, 130 interrupted.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -211,4 +211,97 @@ fn a_stand_in_says_where_it_listens() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(line.starts_with("listening on 127.0.0.1:"), "{line}");
+}
+
+#[test]
+fn a_table_changes_only_what_its_columns_say() {
+    let service = Service::start();
+    service.done(&["admin", "department", "set", "library", "--name", "图书馆"]);
+    let file = service.folder.path().join("users.csv");
+    let import = |text: &str| {
+        fs::write(&file, text).unwrap();
+        service.done(&["import", file.to_str().unwrap()])
+    };
+    import(
+        "user_id,name,department,email,status,tags\n1,王芳,library,w@x.example,active,cohort:a\n2,李明,library,l@x.example,left,cohort:a\n",
+    );
+    let said = import("user_id,name\n1,王芳\n2,李明\n");
+    assert!(said.contains("2 were the same"), "{said}");
+    let said = import("user_id,wecom\n1,wangfang\n");
+    assert!(said.contains("1 changed"), "{said}");
+    let said = import("user_id,email\n1,w@x.example\n");
+    assert!(said.contains("1 were the same"), "{said}");
+}
+
+#[test]
+fn what_can_never_succeed_is_not_to_be_tried_again_and_a_closed_pipe_is_no_fault() {
+    let service = Service::start();
+    let body = service.folder.path().join("body");
+    fs::write(&body, "长".repeat(1 << 20)).unwrap();
+    let (code, _, err) =
+        service.run(&["publish", "--to", "everyone", "--title", "t", "--body-file", body.to_str().unwrap()]);
+    assert_eq!(code, Some(1), "{err}");
+    let mut command = program(service.folder.path());
+    let mut child = command
+        .args(["--url", &service.url, "admin", "department", "list"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+}
+
+#[test]
+fn an_address_without_a_scheme_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for url in ["127.0.0.1:7700", "ftp://127.0.0.1:7700"] {
+        let output = program(folder.path()).args(["--url", url, "--token", "x", "whoami"]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("write http://HOST:PORT or https://HOST:PORT"), "{said}");
+    }
+}
+
+/// A server that speaks TLS and knows no service but health.
+async fn tls_server(folder: &Path) -> std::net::SocketAddr {
+    use tonic::transport::server::TcpIncoming;
+    use tonic::transport::{Identity, Server, ServerTlsConfig};
+
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"])
+        .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"])
+        .args(["-keyout", "key.pem", "-out", "ca.pem"])
+        .current_dir(folder)
+        .output()
+        .expect("openssl; tests/run installs it");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let read = |name: &str| fs::read(folder.join(name)).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let identity = Identity::from_pem(read("ca.pem"), read("key.pem"));
+    let health = tonic_health::server::health_reporter().1;
+    let server = Server::builder().tls_config(ServerTlsConfig::new().identity(identity)).unwrap().add_service(health);
+    tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+    address
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn https_is_encrypted_and_the_certificate_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = tls_server(folder.path()).await;
+    let ask = |url: String, more: &[&str]| {
+        let mut command = program(folder.path());
+        let output = command.args(["--url", &url, "--token", "x"]).args(more).arg("whoami").output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, said) = ask(format!("https://{address}"), &[]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("certificate"), "{said}");
+    let (code, said) = ask(format!("https://{address}"), &["--ca", "ca.pem"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("Unimplemented"), "the server itself answered: {said}");
+    let (code, said) = ask(format!("http://{address}"), &[]);
+    assert_ne!(code, Some(0), "{said}");
 }
