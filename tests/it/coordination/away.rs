@@ -5,6 +5,7 @@ use std::time::Duration;
 use campanile::coordination::Mode;
 
 use super::{Nodes, Server};
+use crate::support::proxy::Proxy;
 
 const SOON: Duration = Duration::from_secs(10);
 /// From the loss of Redis until each node has its own part, and from its return until all is as before.
@@ -133,46 +134,4 @@ async fn a_node_that_never_found_it_works_with_its_part_after_a_while() {
     let share = nodes.share_used(PER).await;
     assert!(share <= 0.5, "{share}: half of the nodes, at once");
     nodes.stop().await;
-}
-
-/// Passes bytes on, until it is cut: then it keeps what it has connected and says nothing.
-struct Proxy {
-    port: u16,
-    cut: tokio::sync::watch::Sender<bool>,
-}
-
-impl Proxy {
-    async fn start(to: u16) -> Proxy {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (cut, state) = tokio::sync::watch::channel(false);
-        tokio::spawn(async move {
-            while let Ok((near, _)) = listener.accept().await {
-                let Ok(far) = tokio::net::TcpStream::connect(("127.0.0.1", to)).await else { continue };
-                let (near_in, near_out) = near.into_split();
-                let (far_in, far_out) = far.into_split();
-                tokio::spawn(pass(near_in, far_out, state.clone()));
-                tokio::spawn(pass(far_in, near_out, state.clone()));
-            }
-        });
-        Proxy { port, cut }
-    }
-
-    fn cut(&self, cut: bool) {
-        self.cut.send_replace(cut);
-    }
-}
-
-async fn pass(
-    mut from: tokio::net::tcp::OwnedReadHalf,
-    mut to: tokio::net::tcp::OwnedWriteHalf,
-    mut cut: tokio::sync::watch::Receiver<bool>,
-) {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut bytes = vec![0; 16 * 1024];
-    while let Ok(n @ 1..) = from.read(&mut bytes).await {
-        if cut.wait_for(|cut| !*cut).await.is_err() || to.write_all(&bytes[..n]).await.is_err() {
-            return;
-        }
-    }
 }

@@ -75,6 +75,11 @@ impl House {
         log::read(&self.smtp_log()).unwrap()
     }
 
+    /// Whom the relay has refused so far.
+    pub fn refusals(&self) -> Vec<Receipt<'static>> {
+        log::read(&log::refusals(&self.smtp_log())).unwrap_or_default()
+    }
+
     /// How many recipients' mails were begun and not ended because the service went away.
     pub fn cuts(&self) -> usize {
         log::read(&log::cuts(&self.smtp_log())).map_or(0, |cuts| cuts.len())
@@ -172,7 +177,7 @@ impl Service {
         Client { channel: channel.connect_lazy(), bearer: Bearer(format!("Bearer {token}").parse().unwrap()) }
     }
 
-    /// What the service counts under a name, summed over all labels.
+    /// What the service counts under a name, summed over all labels unless the name has some.
     pub async fn metric(&self, name: &str) -> u64 {
         let read = async {
             let mut stream = TcpStream::connect(&self.http).await?;

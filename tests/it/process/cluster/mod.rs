@@ -1,6 +1,6 @@
-//! Several nodes as processes on one private PostgreSQL. One is killed, one is stopped for a while and goes on, the
-//! database restarts, everybody publishes the same, rights end, messages are called off: what was promised holds on
-//! all of them together.
+//! Several nodes as processes on one private PostgreSQL, and where it matters one private Redis. One is killed, one is
+//! stopped for a while and goes on, the database restarts, Redis goes away or forgets, everybody publishes the same,
+//! rights end, messages are called off: what was promised holds on all of them together.
 //!
 //! An ordinary run has few rounds of each. With CAMPANILE_NIGHTLY=1 in the environment there are many.
 
@@ -10,6 +10,8 @@ mod freeze;
 mod identical;
 mod kill;
 mod nodes;
+mod rate;
+mod redis;
 mod restart;
 mod revoke;
 #[cfg(feature = "sabotage")]
