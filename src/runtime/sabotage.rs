@@ -23,6 +23,8 @@ pub struct Sabotage {
     pub forget_idempotency: bool,
     /// What a node holds goes on although it was cancelled.
     pub ignore_cancels: bool,
+    /// Each node uses a provider's limit as if it were alone.
+    pub share_no_limits: bool,
     /// Nobody looks into the store unless somebody says that there is something.
     pub wait_for_hints: bool,
 }

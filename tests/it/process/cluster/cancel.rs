@@ -9,7 +9,7 @@ use super::super::author::request;
 use super::super::campus;
 use super::super::checker::Finding;
 use super::super::service::now_ms;
-use super::nodes::{Nodes, Plan, until};
+use super::nodes::{Nodes, Plan};
 
 /// The relay's step: slow enough that most of the message waits when it is called off.
 const STEP_MS: u32 = 40;
@@ -37,7 +37,7 @@ pub async fn called_off(settings: &str) -> Option<Vec<Finding>> {
     let client = nodes.node(0).client(&nodes.token).await;
     let wanted = request("off".to_owned(), Target::Expression("everyone".to_owned()), v1::MessageClass::Notice);
     let published = client.publish().publish(wanted).await.unwrap().into_inner();
-    until("some have the message", async || nodes.house.receipts().len() >= TAKEN).await;
+    nodes.until("some have the message", async || nodes.house.receipts().len() >= TAKEN).await;
     let asked_ms = now_ms();
     let request = v1::CancelMessageRequest { message_id: published.message_id, ..Default::default() };
     let answer = client.publish().cancel_message(request).await.unwrap().into_inner();

@@ -12,7 +12,7 @@ use super::super::kill::rest;
 use super::super::service::now_ms;
 use super::crowd::Crowd;
 use super::kill::TAKEOVER_MAX_MS;
-use super::nodes::{NODES, Nodes, until};
+use super::nodes::{NODES, Nodes};
 
 /// The relay's step.
 const STEP_MS: u32 = 4;
@@ -56,8 +56,8 @@ pub async fn frozen(rounds: usize, seed: u64, settings: &str) -> Option<Vec<Find
         }
         let (taken, slept) = (nodes.house.receipts().len(), now_ms() - at_ms);
         node.signal("CONT");
-        until("the node notices that it was taken for dead", async || node.metric(LOST).await > lost).await;
-        until("the node drops what it held", async || node.metric(HELD).await == 0).await;
+        nodes.until("the node notices that it was taken for dead", async || node.metric(LOST).await > lost).await;
+        nodes.until("the node drops what it held", async || node.metric(HELD).await == 0).await;
         let late = nodes.house.receipts().len() - taken;
         let dropped = node.metric(DROPPED).await - dropped;
         println!(

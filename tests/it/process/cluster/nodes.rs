@@ -136,6 +136,18 @@ impl Nodes {
         timeout(PATIENCE, rest).await.ok()
     }
 
+    /// Waits for a condition that nobody announces.
+    pub async fn until<F: Future<Output = bool>>(&self, what: &str, condition: impl Fn() -> F) {
+        let wait = async {
+            while !condition().await {
+                tokio::time::sleep(5 * LOOK_EVERY).await;
+            }
+        };
+        if timeout(PATIENCE, wait).await.is_err() {
+            panic!("it never comes to pass that {what}\n{}", self.house.complaints());
+        }
+    }
+
     /// Where the totals of the report differ from what the evidence says.
     pub async fn wrong_totals(&self, place: usize, evidence: &Evidence) -> Option<Finding> {
         let mut expected: BTreeMap<i32, i64> = BTreeMap::new();
@@ -190,14 +202,4 @@ impl Doors {
     pub fn close(&self, place: usize) -> Client {
         self.clients.lock().remove(&place).expect("the door was open")
     }
-}
-
-/// Waits for a condition that nobody announces.
-pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
-    let wait = async {
-        while !condition().await {
-            tokio::time::sleep(5 * LOOK_EVERY).await;
-        }
-    };
-    timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("it never comes to pass that {what}"));
 }

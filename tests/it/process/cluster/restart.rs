@@ -13,7 +13,7 @@ use super::super::checker::Finding;
 use super::super::kill::rest;
 use super::super::service::now_ms;
 use super::crowd::{Crowd, Said};
-use super::nodes::{NODES, Nodes, Plan, until};
+use super::nodes::{NODES, Nodes, Plan};
 use crate::support::postgres;
 
 /// The relay's step.
@@ -67,11 +67,12 @@ pub async fn restarted(rounds: usize, seed: u64, settings: &str) -> Option<Vec<F
     let evidence = rest(&nodes.house, nodes.node(0), &nodes.token, authors, &nodes.oracle, Vec::new()).await;
     findings.extend(evidence.findings());
     findings.extend(nodes.wrong_totals(1, &evidence).await);
-    until("no node holds anything", async || {
-        let held = nodes.all().map(|node| node.metric("campanile_batches_held"));
-        futures::future::join_all(held).await.iter().sum::<u64>() == 0
-    })
-    .await;
+    nodes
+        .until("no node holds anything", async || {
+            let held = nodes.all().map(|node| node.metric("campanile_batches_held"));
+            futures::future::join_all(held).await.iter().sum::<u64>() == 0
+        })
+        .await;
     Some(findings)
 }
 

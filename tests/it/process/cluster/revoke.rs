@@ -16,7 +16,7 @@ use super::super::campus::{self, Office};
 use super::super::checker::Finding;
 use super::super::service::{Client, LOOK_EVERY, PATIENCE};
 use super::crowd::reason;
-use super::nodes::{NODES, Nodes, until};
+use super::nodes::{NODES, Nodes};
 
 /// How many publish at the same time.
 const CALLERS: usize = 64;
@@ -42,7 +42,8 @@ pub async fn revoked(rounds: usize, settings: &str) -> Option<Vec<Finding>> {
         let office = campus::office(&admin, &format!("Office {round}")).await;
         for place in 0..NODES {
             let client = nodes.node(place).door(&office.token, ANSWER);
-            until("every node knows the office", async || client.publish().publish(letter(place, 0)).await.is_ok())
+            nodes
+                .until("every node knows the office", async || client.publish().publish(letter(place, 0)).await.is_ok())
                 .await;
         }
         let callers = Callers::begin(&nodes, &office);

@@ -1,7 +1,7 @@
 //! The checks of the cluster are worth something: whoever breaks a promise is found out.
 
 use super::super::checker::Finding;
-use super::{cancel, freeze, identical, kill, restart, revoke};
+use super::{cancel, freeze, identical, kill, rate, redis, restart, revoke};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sabotage_of_the_takeover_is_found_out() {
@@ -43,6 +43,17 @@ async fn sabotage_of_revocation_is_found_out() {
 async fn sabotage_of_a_cancel_is_found_out() {
     let findings = cancel::called_off(&broken(&["ignore_cancels"])).await;
     found(findings, |one| matches!(one, Finding::Late(_)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sabotage_of_polling_is_found_out_without_redis() {
+    let findings = redis::lost(1, 5, &broken(&["wait_for_hints"])).await;
+    found(findings, |one| matches!(one, Finding::Late(_)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sabotage_of_the_shared_limit_is_found_out() {
+    found(rate::limited(1, &broken(&["share_no_limits"])).await, |one| matches!(one, Finding::Stray(_)));
 }
 
 fn broken(guarantees: &[&str]) -> String {
