@@ -33,13 +33,16 @@ if back > 0 and back_born == born and back_at >= full then
   arrival = math.max(arrival - back, now)
 end
 
+-- Reckoned with spans, and with half a microsecond in hand: the moments themselves are so large that their fractions
+-- are lost, and a limit that is full would lack a hair of its burst for ever.
+local debt = arrival - now
 local granted, wait = 0, 0
-local there = math.floor((latest - arrival) / each + 0.000001)
+local there = math.floor((saved - debt + 0.5) / each)
 if there >= least then
   granted = math.min(there, most)
   arrival = arrival + granted * each
 else
-  wait = math.ceil(least * each - (latest - arrival))
+  wait = math.ceil(least * each - (saved - debt))
 end
 redis.call('HSET', KEYS[1], 'arrival', string.format('%.3f', arrival), 'born', born, 'full', string.format('%.0f', full))
 return { granted, now, wait, born }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use campanile::coordination::Mode;
+use campanile::coordination::redis::{Options, Redis};
+use campanile::coordination::{Mode, Peers};
+use campanile::runtime::clock::SystemClock;
+use campanile::runtime::tasks::Tasks;
 
 use super::{KEY, Nodes, Server};
 
@@ -53,6 +56,26 @@ async fn large_calls_and_small_ones_share_a_limit_and_none_starves() {
     nodes.until_used(0.9).await;
     nodes.check_every_window();
     nodes.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_largest_call_is_granted_whatever_the_limit() {
+    let Some(server) = Server::start() else { return };
+    let (clock, tasks, peers) = (SystemClock::shared(), Tasks::new(), Peers::default());
+    peers.tell(1, 0);
+    let rates: Vec<_> = (0..200).map(|n| (format!("email.{n}"), 600 + 7 * n, Duration::from_secs(20))).collect();
+    let (url, prefix) = (server.url().into(), "test".to_owned());
+    let options = Options { url, prefix, delivers: true, rates: rates.clone(), peers };
+    let limits = Redis::start(options, &clock, &tasks).unwrap().limits();
+    let mut waiting: Vec<&str> = rates.iter().map(|(key, ..)| key.as_str()).collect();
+    let granted = async {
+        while !waiting.is_empty() {
+            waiting.retain(|key| limits.acquire(key, limits.largest(key)).is_err());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(SOON, granted).await.expect("a full limit holds its largest call");
+    assert!(tasks.stop(SOON).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
