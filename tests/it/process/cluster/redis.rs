@@ -13,7 +13,7 @@ use super::super::campus;
 use super::super::checker::Finding;
 use super::super::kill::rest;
 use super::super::oracle::Ack;
-use super::super::service::LOOK_EVERY;
+use super::super::service::{LOOK_EVERY, Service};
 use super::crowd::Crowd;
 use super::nodes::{Nodes, Plan};
 use crate::support::proxy::Proxy;
@@ -103,10 +103,14 @@ impl Fragile {
 
 /// Waits until every node agrees in this way; `None` if that takes longer than a time.
 pub async fn all_agree(nodes: &Nodes, mode: &str, within: Duration) -> Option<Duration> {
+    agree(nodes.all().collect(), mode, within).await
+}
+
+async fn agree(nodes: Vec<&Service>, mode: &str, within: Duration) -> Option<Duration> {
     let begun = Instant::now();
     let name = format!("campanile_coordination_mode{{mode=\"{mode}\"}}");
     let agreed = async {
-        while futures::future::join_all(nodes.all().map(|node| node.metric(&name))).await.contains(&0) {
+        while futures::future::join_all(nodes.iter().map(|node| node.metric(&name))).await.contains(&0) {
             tokio::time::sleep(5 * LOOK_EVERY).await;
         }
     };
@@ -136,7 +140,7 @@ pub async fn lost(rounds: usize, seed: u64, settings: &str) -> Option<Vec<Findin
             letters += 1;
             slowest = slowest.max(deliver_one(&nodes, letters).await);
         }
-        if loss != Loss::Flushed && all_agree(&nodes, "apart", LOAD).await.is_none() {
+        if agree(touched(&nodes, loss), "apart", LOAD).await.is_none() {
             findings.push(Finding::Stray(format!("{loss:?} was not noticed")));
         }
         redis.give_back(loss).await;
@@ -155,6 +159,16 @@ pub async fn lost(rounds: usize, seed: u64, settings: &str) -> Option<Vec<Findin
     findings.extend(evidence.findings());
     findings.extend(nodes.wrong_totals(0, &evidence).await);
     Some(findings)
+}
+
+/// Whom a loss sets apart: a flushed server is as good as before, and a full one refuses what is written, which is
+/// the limits, and who does not deliver has none.
+fn touched(nodes: &Nodes, loss: Loss) -> Vec<&Service> {
+    match loss {
+        Loss::Flushed => Vec::new(),
+        Loss::Killed | Loss::Cut => nodes.all().collect(),
+        Loss::Full => nodes.all().skip(1).collect(),
+    }
 }
 
 /// Publishes a letter at the node that does not deliver. Returns how long it took to the relay, at most three times
