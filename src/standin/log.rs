@@ -18,6 +18,9 @@ pub struct Receipt<'a> {
     pub at_ms: i64,
     /// What was said: a mail's subject, a WeCom message's text.
     pub content: std::borrow::Cow<'a, str>,
+    /// Who gave it, by the name with which it greeted; empty where the wire has no greeting.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub from: std::borrow::Cow<'a, str>,
 }
 
 /// How a stand-in cheats, once, so that a check of the books can prove that it would notice.
@@ -62,20 +65,25 @@ impl Log {
 
     /// Notes in [`refusals`] that somebody was refused: the code as id, and its words. Losing a note is no harm.
     pub fn note_refusal(&self, code: &str, words: &str, at_ms: i64, address: &str) {
-        note(&self.refused, &Receipt { id: code.into(), address: address.into(), at_ms, content: words.into() });
+        note(
+            &self.refused,
+            &Receipt { id: code.into(), address: address.into(), at_ms, content: words.into(), from: "".into() },
+        );
     }
 
-    /// Notes in [`cuts`] that a sender went away in the middle of a delivery. Losing a note is no harm.
-    pub fn note_cut(&self, at_ms: i64, address: &str) {
-        note(&self.cut, &Receipt { id: "".into(), address: address.into(), at_ms, content: "".into() });
+    /// Notes in [`cuts`] that a sender of this name went away in the middle of a delivery. Losing a note is no harm.
+    pub fn note_cut(&self, from: &str, at_ms: i64, address: &str) {
+        let (id, content) = ("".into(), "".into());
+        note(&self.cut, &Receipt { id, address: address.into(), at_ms, content, from: from.into() });
     }
 
-    /// Appends one line per address, in one write.
+    /// Appends one line per address, in one write; `from` is the name of the sender, if it gave one.
     pub fn append<'a>(
         &self,
         id: &str,
         content: &str,
         at_ms: i64,
+        from: &str,
         addresses: impl Iterator<Item = &'a str>,
     ) -> io::Result<()> {
         let mut inner = self.inner.lock();
@@ -85,7 +93,8 @@ impl Log {
             *seen += 1;
             let broken = self.break_log.filter(|_| *seen == BROKEN_NTH);
             let address = if broken == Some(BreakLog::WrongPerson) { WRONG_PERSON } else { address };
-            let receipt = Receipt { id: id.into(), address: address.into(), at_ms, content: content.into() };
+            let (id, content, from) = (id.into(), content.into(), from.into());
+            let receipt = Receipt { id, address: address.into(), at_ms, content, from };
             let copies = match broken {
                 Some(BreakLog::LoseOne) => 0,
                 Some(BreakLog::DuplicateOne) => 2,
@@ -140,8 +149,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("receipts");
         let log = Log::open(&path, break_log).unwrap();
-        log.append("leg_1", "标题 \"x\"\n", 5, ["a", "b"].into_iter()).unwrap();
-        log.append("leg_1", "", 6, ["c", "d"].into_iter()).unwrap();
+        log.append("leg_1", "标题 \"x\"\n", 5, "", ["a", "b"].into_iter()).unwrap();
+        log.append("leg_1", "", 6, "", ["c", "d"].into_iter()).unwrap();
         read(&path).unwrap().into_iter().map(|receipt| receipt.address.into_owned()).collect()
     }
 

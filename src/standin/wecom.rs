@@ -254,7 +254,7 @@ impl Shared {
             return Err(Refused(81_013, "user & party & tag all invalid"));
         }
         if self.is_new(&message, body) {
-            let logged = self.log.append(&id, &content, self.clock.now().0, reached());
+            let logged = self.log.append(&id, &content, self.clock.now().0, "", reached());
             logged.map_err(|_| Refused(-1, "system busy"))?;
         }
         let msgid = format!("standin-{:016x}", digest(body));

@@ -1,25 +1,27 @@
 //! The books: what was meant, what the service says became of it, and what the providers say they were given. All
 //! three must be the same.
 
+mod receipts;
+
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 
 use roaring::RoaringBitmap;
 
-use super::super::client::Failure;
 use super::super::print;
 use super::campus::Campus;
 use super::day::Published;
 use super::plan::{self, Kind};
+use super::takeover::{Kill, Repeated};
 use crate::api::v1::{self, Channel, Outcome};
 use crate::domain::id::LegId;
-use crate::standin::log;
 
 /// Faults that are shown in full; the rest is only counted.
 const FAULTS_SHOWN: usize = 5;
 
 /// Bytes of what a provider said that are told apart and shown.
 const DETAIL_SHOWN: usize = 60;
+
+pub use receipts::Receipts;
 
 /// One delivery: number of the message in the day, channel, person.
 type Key = (usize, i32, u32);
@@ -52,18 +54,6 @@ pub struct Figures {
     pub simulated: u64,
 }
 
-/// What the providers say they were given.
-#[derive(Debug, Default)]
-pub struct Receipts {
-    counts: HashMap<Key, u32>,
-    /// When each message first came, per channel, in milliseconds since 1970.
-    pub first: HashMap<(usize, i32), i64>,
-    /// When each delivery of the whole-school notice came, per channel, ascending.
-    pub school: BTreeMap<i32, Vec<i64>>,
-    /// Calls that the provider refused as a whole, per channel, code and words.
-    pub refused: BTreeMap<(i32, String, String), u64>,
-}
-
 /// The books of a day.
 pub struct Books<'a> {
     campus: &'a Campus,
@@ -80,12 +70,15 @@ pub struct Books<'a> {
     deliveries: u64,
     faults: BTreeMap<Wrong, u64>,
     shown: Vec<String>,
+    /// The kill of a node, if there was one, and the calls that it explains.
+    kill: Option<Kill>,
+    repeated: Repeated,
 }
 
 impl<'a> Books<'a> {
     /// Opens the books of a day; who was meant is worked out from the campus alone.
     #[must_use]
-    pub fn open(campus: &'a Campus, published: &'a [Published]) -> Books<'a> {
+    pub fn open(campus: &'a Campus, published: &'a [Published], kill: Option<Kill>) -> Books<'a> {
         Books {
             campus,
             published,
@@ -98,48 +91,8 @@ impl<'a> Books<'a> {
             deliveries: 0,
             faults: BTreeMap::new(),
             shown: Vec::new(),
-        }
-    }
-
-    /// Reads a provider's own log of receipts.
-    pub fn read_log(&mut self, channel: Channel, path: &Path) -> Result<(), Failure> {
-        let fault = |error| Failure::refused(format!("cannot read {}: {error}", path.display()));
-        for receipt in log::read(path).map_err(fault)? {
-            self.enter_receipt(channel, &receipt);
-        }
-        for times in self.receipts.school.values_mut() {
-            times.sort_unstable();
-        }
-        Ok(())
-    }
-
-    /// Reads what a provider refused, beside its log.
-    pub fn read_refusals(&mut self, channel: Channel, path: &Path) {
-        for refusal in log::read(&log::refusals(path)).unwrap_or_default() {
-            let key = (channel.into(), refusal.id.into_owned(), refusal.content.into_owned());
-            *self.receipts.refused.entry(key).or_default() += 1;
-        }
-    }
-
-    fn enter_receipt(&mut self, channel: Channel, receipt: &log::Receipt<'_>) {
-        let Some(message) = self.message_of(channel, &receipt.id) else {
-            let text = format!("somebody was given {:?}, which was not published", receipt.id);
-            return self.fault(Wrong::Stranger, text);
-        };
-        let key = (message, channel.into());
-        let first = self.receipts.first.entry(key).or_insert(receipt.at_ms);
-        *first = receipt.at_ms.min(*first);
-        if self.published[message].plan.kind == Kind::School {
-            self.receipts.school.entry(channel.into()).or_default().push(receipt.at_ms);
-        }
-        match self.campus.at(channel, &receipt.address) {
-            Some(person) => *self.receipts.counts.entry((message, channel.into(), person)).or_default() += 1,
-            None => {
-                let id = &self.published[message].message_id;
-                let name = print::channel(channel.into());
-                let text = format!("message {id} went to {:?} by {name}, who is nobody of the campus", receipt.address);
-                self.fault(Wrong::Stranger, text);
-            }
+            kill,
+            repeated: Repeated::default(),
         }
     }
 
@@ -239,7 +192,7 @@ impl<'a> Books<'a> {
         let kind = plan.kind;
         self.check_outcome(message, person, channel, delivery, kind);
         if channel != Channel::App {
-            self.check_receipt(message, person, channel, outcome);
+            self.check_receipt(message, person, channel, delivery);
         }
     }
 
@@ -257,22 +210,6 @@ impl<'a> Books<'a> {
         if !right {
             let text = format!("is {} {}, which it should not be", print::outcome(delivery.outcome), delivery.reason);
             self.fault_at(Wrong::Outcome, message, person, Some(channel), &text);
-        }
-    }
-
-    /// The provider was given it exactly when the service says so.
-    fn check_receipt(&mut self, message: usize, person: u32, channel: Channel, outcome: Outcome) {
-        let given = self.receipts.counts.remove(&(message, channel.into(), person)).unwrap_or(0);
-        let sent = outcome == Outcome::Sent;
-        if given == 0 && sent {
-            let text = "is sent according to the service, but the provider was not given it";
-            self.fault_at(Wrong::Missing, message, person, Some(channel), text);
-        } else if given > 1 {
-            let text = format!("was given to the provider {given} times");
-            self.fault_at(Wrong::Duplicated, message, person, Some(channel), &text);
-        } else if given == 1 && !sent && outcome != Outcome::Unknown {
-            let text = "was given to the provider, but the service does not say that it was sent";
-            self.fault_at(Wrong::Outcome, message, person, Some(channel), text);
         }
     }
 
@@ -296,9 +233,13 @@ impl<'a> Books<'a> {
                 self.fault_at(Wrong::Missing, message, person, None, "is not in the service's list");
             }
         }
-        let mut left: Vec<_> = std::mem::take(&mut self.receipts.counts).into_iter().collect();
+        if self.repeated.are_too_many() {
+            let text = "more calls were repeated than a node has open at a time".to_owned();
+            self.fault(Wrong::Duplicated, text);
+        }
+        let mut left: Vec<_> = std::mem::take(&mut self.receipts.copies).into_keys().collect();
         left.sort_unstable();
-        for ((message, channel, person), _) in left {
+        for (message, channel, person) in left {
             let channel = Channel::try_from(channel).ok();
             self.fault_at(Wrong::Stranger, message, person, channel, "was given to the provider and was not meant");
         }
@@ -320,16 +261,34 @@ impl<'a> Books<'a> {
         }
     }
 
+    /// The kill of a node, if there was one.
+    #[must_use]
+    pub fn kill(&self) -> Option<&Kill> {
+        self.kill.as_ref()
+    }
+
+    /// The calls that were open at the kill and were made again, one line each.
+    #[must_use]
+    pub fn repeated(&self) -> Vec<String> {
+        let id = |message: usize| self.published[message].message_id.as_str();
+        self.kill.iter().flat_map(|kill| self.repeated.lines(kill, id)).collect()
+    }
+
     /// The last line, and whether it is the good one.
     #[must_use]
     pub fn verdict(&self) -> (bool, String) {
         let n = |wrong| print::number(self.faults.get(&wrong).copied().unwrap_or(0));
-        let sums = format!(
-            "{} deliveries, {} missing, {} duplicated",
-            print::number(self.deliveries),
-            n(Wrong::Missing),
-            n(Wrong::Duplicated)
-        );
+        let repeated = match (&self.kill, self.repeated.deliveries()) {
+            (Some(_), again) if again > 0 && self.faults.is_empty() => {
+                format!("{} duplicated, each in a call that was open at the kill", print::number(again))
+            }
+            (Some(_), again) if again > 0 => {
+                let again = print::number(again);
+                format!("{} duplicated (and {again} in calls that were open at the kill)", n(Wrong::Duplicated))
+            }
+            _ => format!("{} duplicated", n(Wrong::Duplicated)),
+        };
+        let sums = format!("{} deliveries, {} missing, {repeated}", print::number(self.deliveries), n(Wrong::Missing));
         if self.faults.is_empty() {
             return (true, format!("books balance: {sums}"));
         }

@@ -13,6 +13,7 @@ use super::books::{Books, Wrong};
 use super::campus::Campus;
 use super::day::Day;
 use super::plan::Kind;
+use super::takeover::Kill;
 use crate::api::v1::{self, Channel};
 
 /// Messages whose recipients are listed at a time.
@@ -27,8 +28,9 @@ pub async fn check<'a>(
     day: &'a Day<'_>,
     campus: &'a Campus,
     folder: &Path,
+    kill: Option<Kill>,
 ) -> Result<(Books<'a>, HashMap<String, i64>), Failure> {
-    let mut books = Books::open(campus, &day.published);
+    let mut books = Books::open(campus, &day.published, kill);
     books.read_log(Channel::Email, &folder.join("smtp.log"))?;
     books.read_log(Channel::Wechat, &folder.join("wecom.log"))?;
     books.read_refusals(Channel::Email, &folder.join("smtp.log"));

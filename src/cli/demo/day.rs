@@ -1,15 +1,17 @@
 //! A working day: the campus's applications publish, and every answer is kept.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hdrhistogram::Histogram;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Request;
+use tonic::{Request, Status};
 
-use super::super::client::{Failure, Session, timed};
+use super::super::client::{Failure, Session};
 use super::super::{print, watch};
+use super::caller::{Attempt, Caller};
 use super::campus::Campus;
 use super::load::Loaded;
 use super::plan::{self, Kind, Planned};
@@ -35,11 +37,16 @@ pub struct Published {
     pub message_id: String,
 }
 
+/// A plan, its answer and how long that took.
+type Taken = (Planned, v1::PublishResponse, Duration);
+
 /// Everything that was published, with how long the answers took.
 pub struct Day<'a> {
-    /// Speaks for one application each, in the campus's order.
-    sessions: Vec<Session>,
-    test: Session,
+    /// One for each application, in the campus's order.
+    callers: Vec<Caller>,
+    test: Caller,
+    /// The campus as the applications know it.
+    directory_seq: i64,
     campus: &'a Campus,
     clock: SharedClock,
     /// In the order of the answers.
@@ -49,26 +56,43 @@ pub struct Day<'a> {
 }
 
 impl<'a> Day<'a> {
-    /// Nothing is published yet.
-    pub fn new(admin: &Session, loaded: &Loaded, campus: &'a Campus, clock: SharedClock) -> Result<Day<'a>, Failure> {
-        let sessions: Result<_, _> = loaded.systems.iter().map(|key| admin.with_token(&key.token)).collect();
+    /// Nothing is published yet. The applications are spread over the nodes.
+    pub fn new(nodes: &[Session], loaded: &Loaded, campus: &'a Campus, clock: SharedClock) -> Result<Day<'a>, Failure> {
+        let keys = loaded.systems.iter().enumerate();
+        let callers: Result<_, _> = keys.map(|(home, key)| Caller::new(nodes, &key.token, home)).collect();
         let accept = Histogram::new_with_max(ACCEPT_MAX_US, 3).map_err(|error| Failure::refused(error.to_string()))?;
-        let test = admin.with_token(&loaded.test_token)?;
-        Ok(Day { sessions: sessions?, test, campus, clock, published: Vec::new(), accept })
+        let test = Caller::new(nodes, &loaded.test_token, 0)?;
+        let directory_seq = loaded.directory_seq;
+        Ok(Day { callers: callers?, test, directory_seq, campus, clock, published: Vec::new(), accept })
     }
 
     /// The session that may read a message.
     #[must_use]
     pub fn reader(&self, published: &Published) -> &Session {
-        match published.plan.kind {
+        self.caller(&published.plan).reader()
+    }
+
+    fn caller(&self, plan: &Planned) -> &Caller {
+        match plan.kind {
             Kind::Test => &self.test,
-            _ => &self.sessions[published.plan.system],
+            _ => &self.callers[plan.system],
         }
+    }
+
+    /// Calls that found no answer and were made again at another node.
+    #[must_use]
+    pub fn repeats(&self) -> usize {
+        self.callers.iter().chain([&self.test]).map(Caller::repeats).sum()
+    }
+
+    /// The publish of a plan by somebody who knows the campus.
+    fn request(&self, plan: &Planned) -> v1::PublishRequest {
+        v1::PublishRequest { min_directory_seq: self.directory_seq, ..plan.request(self.campus) }
     }
 
     /// Publishes one message and keeps it.
     pub async fn publish(&mut self, plan: Planned) -> Result<v1::PublishResponse, Failure> {
-        let request = plan.request(self.campus);
+        let request = self.request(&plan);
         let (answer, took) = self.send(&plan, request).await?;
         self.keep(plan, &answer, took);
         Ok(answer)
@@ -77,7 +101,7 @@ impl<'a> Day<'a> {
     /// Publishes a message for a moment that is near.
     pub async fn publish_scheduled(&mut self, plan: Planned) -> Result<v1::PublishResponse, Failure> {
         let at = self.clock.now().plus(SCHEDULED_AHEAD).0;
-        let mut request = plan.request(self.campus);
+        let mut request = self.request(&plan);
         let nanos = i32::try_from(at % 1_000).unwrap_or(0) * 1_000_000;
         request.send_at = Some(prost_types::Timestamp { seconds: at / 1_000, nanos });
         let (answer, took) = self.send(&plan, request).await?;
@@ -88,12 +112,12 @@ impl<'a> Day<'a> {
     /// Publishes something for the second time: the answer is kept nowhere.
     pub async fn publish_again(&self, n: usize) -> Result<v1::PublishResponse, Failure> {
         let plan = &self.published[n].plan;
-        Ok(self.send(plan, plan.request(self.campus)).await?.0)
+        Ok(self.send(plan, self.request(plan)).await?.0)
     }
 
     /// Publishes something that should be refused; returns the refusal.
     pub async fn publish_in_vain(&self, plan: &Planned) -> Result<Failure, Failure> {
-        match self.send(plan, plan.request(self.campus)).await {
+        match self.send(plan, self.request(plan)).await {
             Err(refusal) => Ok(refusal),
             Ok((answer, _)) => Err(Failure::refused(format!("{} should have been refused", answer.message_id))),
         }
@@ -104,12 +128,8 @@ impl<'a> Day<'a> {
         plan: &Planned,
         request: v1::PublishRequest,
     ) -> Result<(v1::PublishResponse, Duration), Failure> {
-        let session = match plan.kind {
-            Kind::Test => &self.test,
-            _ => &self.sessions[plan.system],
-        };
         let started = self.clock.monotonic();
-        let answer = session.publish().publish(timed(request)).await?.into_inner();
+        let answer = self.caller(plan).publish(request).await?;
         Ok((answer, self.clock.monotonic().saturating_sub(started)))
     }
 
@@ -123,7 +143,7 @@ impl<'a> Day<'a> {
         let day = &*self;
         let answers: Vec<_> = stream::iter(plans)
             .map(|plan| async move {
-                let request = plan.request(day.campus);
+                let request = day.request(&plan);
                 let (answer, took) = day.send(&plan, request).await?;
                 Ok::<_, Failure>((plan, answer, took))
             })
@@ -152,44 +172,81 @@ impl<'a> Day<'a> {
         Ok(())
     }
 
+    /// Publishes on a stream of one system. What has no answer when the stream breaks goes to another node.
     async fn stream(
         &self,
         system: usize,
         plans: Vec<Planned>,
         bar: &indicatif::ProgressBar,
-    ) -> Result<Vec<(Planned, v1::PublishResponse, Duration)>, Failure> {
+    ) -> Result<Vec<Taken>, Failure> {
+        let mut attempt = self.callers[system].attempt();
+        let (mut taken, mut open): (Vec<Taken>, _) = (Vec::with_capacity(plans.len()), plans);
+        loop {
+            match self.stream_once(&attempt, &open, &mut taken, bar).await {
+                Ok(()) => return Ok(taken),
+                Err(Broken::Lost(status)) => attempt.failed(*status)?,
+                Err(Broken::Refused(failure)) => return Err(*failure),
+            }
+            let answered: HashSet<_> = taken.iter().map(|(plan, ..)| plan.reference.as_str()).collect();
+            open.retain(|plan| !answered.contains(plan.reference.as_str()));
+        }
+    }
+
+    async fn stream_once(
+        &self,
+        attempt: &Attempt<'_>,
+        plans: &[Planned],
+        taken: &mut Vec<Taken>,
+        bar: &indicatif::ProgressBar,
+    ) -> Result<(), Broken> {
+        let early = || Broken::Lost(Box::new(Status::unavailable("the publish stream ended early")));
         let (items, receiver) = mpsc::channel(WINDOW);
         let request = Request::new(ReceiverStream::new(receiver));
-        let mut answers = self.sessions[system].publish().publish_stream(request).await?.into_inner();
-        let mut sent_at = Vec::with_capacity(plans.len());
-        let mut taken = Vec::with_capacity(plans.len());
-        while taken.len() < plans.len() {
-            while sent_at.len() < plans.len() && sent_at.len() - taken.len() < WINDOW {
+        let mut answers = attempt.session().publish().publish_stream(request).await?.into_inner();
+        let (mut sent_at, mut answered) = (Vec::with_capacity(plans.len()), 0);
+        while answered < plans.len() {
+            while sent_at.len() < plans.len() && sent_at.len() - answered < WINDOW {
                 let sequence = i64::try_from(sent_at.len()).unwrap_or(i64::MAX);
-                let publish = Some(plans[sent_at.len()].request(self.campus));
+                let publish = Some(self.request(&plans[sent_at.len()]));
                 sent_at.push(self.clock.monotonic());
-                let item = v1::PublishStreamRequest { sequence, publish };
-                items.send(item).await.map_err(|_| Failure::refused("the publish stream ended early"))?;
+                items.send(v1::PublishStreamRequest { sequence, publish }).await.map_err(|_| early())?;
             }
-            let answer = answers.message().await?;
-            let answer = answer.ok_or_else(|| Failure::refused("the publish stream ended early"))?;
+            let answer = answers.message().await?.ok_or_else(early)?;
             let n = usize::try_from(answer.sequence).ok().filter(|n| *n < sent_at.len());
-            let n = n.ok_or_else(|| Failure::refused("an answer on the publish stream names no item"))?;
+            let n = n.ok_or_else(|| Broken::refused("an answer on the publish stream names no item"))?;
             match answer.answer {
                 Some(Answer::Accepted(accepted)) => {
                     taken.push((plans[n].clone(), accepted, self.clock.monotonic().saturating_sub(sent_at[n])));
                 }
                 Some(Answer::Error(error)) => {
-                    return Err(Failure::refused(format!(
-                        "{}: {}: {}",
-                        plans[n].reference, error.reason, error.message
-                    )));
+                    let text = format!("{}: {}: {}", plans[n].reference, error.reason, error.message);
+                    return Err(Broken::refused(text));
                 }
-                None => return Err(Failure::refused("an answer on the publish stream is empty")),
+                None => return Err(Broken::refused("an answer on the publish stream is empty")),
             }
+            answered += 1;
             bar.inc(1);
         }
-        Ok(taken)
+        Ok(())
+    }
+}
+
+/// Why a stream went no further.
+enum Broken {
+    /// Nobody answers; another node may.
+    Lost(Box<Status>),
+    Refused(Box<Failure>),
+}
+
+impl Broken {
+    fn refused(text: impl Into<String>) -> Broken {
+        Broken::Refused(Box::new(Failure::refused(text)))
+    }
+}
+
+impl From<Status> for Broken {
+    fn from(status: Status) -> Broken {
+        Broken::Lost(Box::new(status))
     }
 }
 

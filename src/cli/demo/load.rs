@@ -16,6 +16,8 @@ use crate::api::v1::principal::Subject;
 
 /// Calls under way at a time.
 const AT_ONCE: usize = 32;
+/// The department above all others, which has none above it.
+const ROOT_ROW: (&str, &str, &str) = (ROOT.0, ROOT.1, "");
 
 /// What the service gave for the campus.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +26,8 @@ pub struct Loaded {
     pub systems: Vec<SystemKey>,
     /// The test key of the notice platform.
     pub test_token: String,
+    /// The number of the last change: who has seen it has seen all of the campus.
+    pub directory_seq: i64,
 }
 
 /// An application system as the service knows it.
@@ -43,6 +47,7 @@ pub async fn load(admin: &Session, campus: &Campus) -> Result<Loaded, Failure> {
     let senders = grants(admin, campus, &systems).await?;
     let owner = systems[NOTICE_PLATFORM].application_id.clone();
     let test_token = key(admin, owner, v1::KeyMode::Test, vec![v1::KeyScope::Publish, v1::KeyScope::Read]).await?;
+    let directory_seq = department(admin, &ROOT_ROW).await?;
     println!(
         "  {} departments, {} people, {} applications with keys, {} senders with grants.",
         print::number(DEPARTMENTS.len() as u64),
@@ -50,7 +55,7 @@ pub async fn load(admin: &Session, campus: &Campus) -> Result<Loaded, Failure> {
         print::number(systems.len() as u64),
         print::number(senders as u64)
     );
-    Ok(Loaded { systems, test_token })
+    Ok(Loaded { systems, test_token, directory_seq })
 }
 
 fn bar(label: &str, length: usize) -> ProgressBar {
@@ -62,20 +67,20 @@ fn bar(label: &str, length: usize) -> ProgressBar {
 /// Parents come before children.
 async fn departments(admin: &Session) -> Result<(), Failure> {
     let bar = bar("departments", DEPARTMENTS.len() + 1);
-    let mut client = admin.directory();
-    let rows = std::iter::once((ROOT.0, ROOT.1, "")).chain(DEPARTMENTS);
-    for (id, name, parent) in rows {
-        let department = v1::Department {
-            department_id: id.to_owned(),
-            parent_id: parent.to_owned(),
-            name: name.to_owned(),
-            ..Default::default()
-        };
-        client.upsert_department(timed(v1::UpsertDepartmentRequest { department: Some(department) })).await?;
+    for row in std::iter::once(&ROOT_ROW).chain(&DEPARTMENTS) {
+        department(admin, row).await?;
         bar.inc(1);
     }
     bar.finish_and_clear();
     Ok(())
+}
+
+/// Writes one department: id, name and the id of the one above. Returns the change number.
+async fn department(admin: &Session, row: &(&str, &str, &str)) -> Result<i64, Failure> {
+    let (department_id, name, parent_id) = (row.0.to_owned(), row.1.to_owned(), row.2.to_owned());
+    let department = Some(v1::Department { department_id, parent_id, name, ..Default::default() });
+    let answer = admin.directory().upsert_department(timed(v1::UpsertDepartmentRequest { department })).await?;
+    Ok(answer.into_inner().directory_seq)
 }
 
 async fn people(admin: &Session, campus: &Campus) -> Result<(), Failure> {

@@ -4,12 +4,15 @@
 mod audience;
 mod books;
 mod callback;
+mod caller;
 mod campus;
 mod check;
+mod cluster;
 mod day;
 mod inboxes;
 mod load;
 mod names;
+mod nodes;
 mod places;
 mod plan;
 mod processes;
@@ -17,21 +20,24 @@ mod progress;
 mod setting;
 pub mod subscribers;
 mod table;
+mod takeover;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::client::{Failure, Session};
+use super::client::Failure;
 use super::{print, serve};
 use crate::runtime::clock::{SharedClock, SystemClock};
 use audience::Who;
+use books::Books;
 use campus::Campus;
 use day::Day;
 use load::Loaded;
 use places::{INBOX_GATEWAY, NOTICE_PLATFORM};
 use processes::Process;
 use setting::Stage;
+use takeover::Kill;
 
 /// How long the day may take until every message is final.
 const DAY_DEADLINE: Duration = Duration::from_secs(60);
@@ -56,6 +62,9 @@ pub struct DemoArgs {
     /// People with the app open, each on a stream of its own
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=2_000))]
     subscribers: u32,
+    /// Run so many nodes, 2 to 5, on a PostgreSQL and a Redis of the demo's own, and kill one of them half-way
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(2..=5))]
+    cluster: Option<u8>,
     /// Keep data and logs in this new folder
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
@@ -82,23 +91,30 @@ async fn story(args: DemoArgs, checked: &AtomicBool) -> Result<(), Failure> {
     let folder = setting::folder(args.keep.clone())?;
     println!("1. Starting the service and the stand-ins for its providers");
     let size = usize::try_from(args.users).unwrap_or_default();
-    let mut stage = Stage::start(folder.path(), size, args.break_how.as_deref()).await?;
+    let nodes = args.cluster.map_or(1, usize::from);
+    let mut stage = Stage::start(folder.path(), size, nodes, args.break_how.as_deref()).await?;
+    // Otherwise they are gone before anybody could look.
+    if args.keep.is_some() || !args.exit {
+        println!("  logs in {}", folder.path().display());
+    }
     let campus = Campus::draw(args.seed, size);
 
     println!("2. Loading a campus through the interface");
     let loaded = load::load(&stage.admin, &campus).await?;
+    let sessions = stage.nodes.sessions();
+    cluster::all_know(&sessions, &loaded, &campus).await?;
     let subscribers = usize::try_from(args.subscribers).unwrap_or_default();
     let people = inboxes::sample(args.seed, &campus, subscribers);
     let app = open_apps(&stage, &campus, &loaded, &people).await?;
 
     println!("3. A working day");
-    let mut day = Day::new(&stage.admin, &loaded, &campus, clock.clone())?;
-    let worked = work(&mut day, &stage.admin, &campus, &clock, args.seed).await;
+    let mut day = Day::new(&sessions, &loaded, &campus, clock.clone())?;
+    let worked = work(&mut day, &mut stage, &campus, &clock, args.seed).await;
     stage.check_running()?;
-    worked?;
+    let kill = worked?;
 
     println!("4. What became of it");
-    let (mut books, created_at) = check::check(&stage.admin, &day, &campus, folder.path()).await?;
+    let (mut books, created_at) = check::check(&stage.admin, &day, &campus, folder.path(), kill).await?;
     let gateway = stage.admin.with_token(&loaded.systems[INBOX_GATEWAY].token)?;
     let inboxes = inboxes::check(&gateway, &campus, &mut books, args.seed).await?;
     let screens = inboxes::check_screens(&mut books, &people, folder.path()).await?;
@@ -106,17 +122,11 @@ async fn story(args: DemoArgs, checked: &AtomicBool) -> Result<(), Failure> {
         accept: &day.accept,
         created_at: &created_at,
         screens: &screens,
-        memory: stage.service.peak_memory(),
+        memory: stage.nodes.peak_memory(),
     };
     table::show(&campus, &books, &timing);
 
-    println!(
-        "\n5. The books: the providers' logs, every recipient over gRPC, {} inboxes, {} open apps",
-        print::number(inboxes as u64),
-        print::number(people.len() as u64)
-    );
-    let (good, verdict) = books.verdict();
-    println!("{verdict}");
+    let good = tell_books(&books, inboxes, people.len());
     checked.store(good, Ordering::Relaxed);
     println!("   {:.1} s in all", clock.monotonic().as_secs_f64());
     if good && !args.exit {
@@ -132,36 +142,54 @@ async fn story(args: DemoArgs, checked: &AtomicBool) -> Result<(), Failure> {
     }
 }
 
+/// Tells whether the books balance.
+fn tell_books(books: &Books<'_>, inboxes: usize, apps: usize) -> bool {
+    let (inboxes, apps) = (print::number(inboxes as u64), print::number(apps as u64));
+    println!("\n5. The books: the providers' logs, every recipient over gRPC, {inboxes} inboxes, {apps} open apps");
+    for line in books.repeated() {
+        println!("   open at the kill: {line}");
+    }
+    let (good, verdict) = books.verdict();
+    println!("{verdict}");
+    good
+}
+
 /// Opens the apps of some people.
 async fn open_apps(stage: &Stage, campus: &Campus, loaded: &Loaded, people: &[u32]) -> Result<Process, Failure> {
     let gateway = stage.admin.with_token(&loaded.systems[INBOX_GATEWAY].token)?;
     let tokens = load::user_tokens(&gateway, campus, people).await?;
-    let app = subscribers::start(&stage.url, &stage.folder, campus, tokens.into_iter()).await?;
+    let app = subscribers::start(&stage.nodes.urls(), &stage.folder, campus, tokens.into_iter()).await?;
     println!("  {} people have the app open, each on a stream of its own.", print::number(people.len() as u64));
     Ok(app)
 }
 
-/// The day's publishes in their order.
+/// The day's publishes in their order. One of several nodes is killed half-way; tells what is known of that.
 async fn work(
     day: &mut Day<'_>,
-    admin: &Session,
+    stage: &mut Stage,
     campus: &Campus,
     clock: &SharedClock,
     seed: u64,
-) -> Result<(), Failure> {
+) -> Result<Option<Kill>, Failure> {
+    let admin = &stage.admin.clone();
     let school = day.publish(plan::school_notice()).await?;
     println!("  whole-school notice: {}", day::in_short(&school));
     // Full mailboxes are tried again after some seconds; the day does not wait for them.
     let full = campus.people.iter().filter(|person| person.mailbox.as_ref().is_some_and(|m| m.starts_with("full.")));
     let full = i32::try_from(full.count()).unwrap_or(0);
+    let (mut notices, mut kill) = (plan::notices(campus), None);
+    let expression = notices[0].who.expression();
+    if stage.nodes.all().len() > 1 {
+        let (left, known) = takeover::run(day, &mut stage.nodes, clock, &school, notices).await?;
+        (notices, kill) = (left, Some(known));
+    }
     let took = progress::follow(admin, clock, &[school.message_id], full, DAY_DEADLINE).await?;
     println!("    settled in {:.1} s, but for {full} full mailboxes, which are tried again later.", took.as_secs_f64());
 
     let scheduled = day.publish_scheduled(plan::scheduled_notice()).await?;
     println!("  scheduled for 3 s later: {}", day::in_short(&scheduled));
-    let notices = plan::notices(campus);
     let first = day.published.len();
-    println!("  {} notices by tag and department, such as {}", notices.len(), notices[0].who.expression());
+    println!("  {} notices by tag and department, such as {expression}", print::number(notices.len() as u64));
     day.publish_all(notices).await?;
     let ids: Vec<_> = day.published[first..].iter().map(|one| one.message_id.clone()).collect();
     progress::follow(admin, clock, &ids, full, DAY_DEADLINE).await?;
@@ -174,7 +202,8 @@ async fn work(
 
     refusals(day, campus).await?;
     callback::run(day).await?;
-    progress::all_final(admin, clock, DAY_DEADLINE).await
+    progress::all_final(admin, clock, DAY_DEADLINE).await?;
+    Ok(kill)
 }
 
 /// What must not lead to a message, or not to a second one, or to nobody.
@@ -206,7 +235,11 @@ async fn refusals(day: &mut Day<'_>, campus: &Campus) -> Result<(), Failure> {
 fn invite(stage: &Stage, day: &Day<'_>, loaded: &Loaded) {
     let program = std::env::current_exe().map_or_else(|_| "campanile".to_owned(), |path| path.display().to_string());
     println!("\n6. The service stays up until Ctrl-C. Try, in another terminal:\n");
-    println!("  export CAMPANILE_URL={} CAMPANILE_TOKEN={}", stage.url, loaded.systems[NOTICE_PLATFORM].token);
+    println!(
+        "  export CAMPANILE_URL={} CAMPANILE_TOKEN={}",
+        stage.nodes.first().url,
+        loaded.systems[NOTICE_PLATFORM].token
+    );
     println!("  {program} whoami");
     println!("  {program} watch {}", day.published[0].message_id);
     println!(

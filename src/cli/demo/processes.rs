@@ -27,12 +27,12 @@ pub struct Process {
     stdout: Option<Lines<BufReader<ChildStdout>>>,
     /// What it complained about is in here.
     errors: PathBuf,
-    name: &'static str,
+    name: String,
 }
 
 impl Process {
     /// Starts this program with other arguments in a folder; stderr goes to `NAME.err` there.
-    pub fn start<I, S>(name: &'static str, folder: &Path, arguments: I) -> Result<Process, Failure>
+    pub fn start<I, S>(name: &str, folder: &Path, arguments: I) -> Result<Process, Failure>
     where
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
@@ -49,7 +49,7 @@ impl Process {
         }
         let mut child = command.spawn().map_err(fault)?;
         let stdout = child.stdout.take().map(|stdout| BufReader::new(stdout).lines());
-        Ok(Process { child, stdout, errors, name })
+        Ok(Process { child, stdout, errors, name: name.to_owned() })
     }
 
     /// Waits for a line on stdout that begins so, and returns the rest of it.
@@ -117,8 +117,8 @@ impl Process {
         Failure::refused(format!("{} is not running as it should. It said last:\n{}", self.name, last.join("\n")))
     }
 
-    /// Ends it and waits until it has ended.
-    pub async fn stop(mut self) {
+    /// Kills it and waits until it has ended.
+    pub async fn kill(&mut self) {
         self.child.start_kill().ok();
         self.child.wait().await.ok();
     }

@@ -1,16 +1,23 @@
 //! The stage of the demo: a fresh folder, the service with its settings, the stand-ins for its providers.
 
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rand::Rng;
 
 use super::super::client::{Failure, Session};
+use super::nodes::Nodes;
 use super::processes::Process;
 
 /// On a campus smaller than this the mail relay takes its time, or nobody could call a message back half-way.
 const SMALL_CAMPUS: usize = 20_000;
-/// How long the slow relay thinks before each answer, in milliseconds.
+/// How long the slow relay thinks before each answer, in milliseconds; with several nodes, which use more connections
+/// and of which one is to be killed in time.
 const SLOW_RELAY_MS: &str = "1";
+const SLOWER_RELAY_MS: &str = "8";
 /// A WeCom token ends after so many sends.
 const SENDS_PER_TOKEN: &str = "900";
 /// Sends before the one that WeCom answers with 45009, beyond those of the whole-school notice: late among the
@@ -58,58 +65,44 @@ pub fn folder(keep: Option<PathBuf>) -> Result<Folder, Failure> {
     Ok(Folder { path, keep: keep.is_some() })
 }
 
+/// Writes a file that only its owner can read.
+pub fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| Failure::refused(format!("cannot write {}: {error}", path.display())))
+}
+
 /// The running service and stand-ins.
 pub struct Stage {
     /// Where everything writes.
     pub folder: PathBuf,
-    /// Address of the service.
-    pub url: String,
-    /// Speaks for the first administrator.
+    /// Speaks for the first administrator, at the first node.
     pub admin: Session,
-    /// The service's process.
-    pub service: Process,
-    smtp: Process,
-    wecom: Process,
+    /// The service.
+    pub nodes: Nodes,
+    providers: Providers,
 }
 
 impl Stage {
-    /// Starts everything and waits until the service is ready.
-    pub async fn start(folder: &Path, users: usize, break_how: Option<&str>) -> Result<Stage, Failure> {
-        let mut arguments = vec!["standin", "smtp", "--listen", "127.0.0.1:0", "--log", "smtp.log"];
-        if users < SMALL_CAMPUS {
-            arguments.extend(["--step-delay", SLOW_RELAY_MS]);
-        }
-        if let Some(how) = break_how {
-            arguments.extend(["--break", how]);
-        }
-        let mut smtp = Process::start("smtp", folder, arguments)?;
-        let throttled = (users.div_ceil(1_000) + THROTTLED_AFTER).to_string();
-        let arguments = ["standin", "wecom", "--listen", "127.0.0.1:0", "--log", "wecom.log"];
-        let troubles = ["--sends-per-token", SENDS_PER_TOKEN, "--throttle-call", &throttled];
-        let mut wecom = Process::start("wecom", folder, arguments.into_iter().chain(troubles))?;
-        let smtp_at = Process::address_of(&smtp.line("listening on ").await?)?;
-        let wecom_at = Process::address_of(&wecom.line("listening on ").await?)?;
-
-        let settings =
-            SETTINGS.replace("SMTP_PORT", &smtp_at.port().to_string()).replace("WECOM", &wecom_at.to_string());
-        let write = std::fs::write(folder.join("campanile.toml"), settings);
-        write.map_err(|error| Failure::refused(format!("cannot write the settings: {error}")))?;
-        let mut service = Process::start("service", folder, ["serve"])?;
-        // The service says where the token is once it has written it, before it serves.
-        service.line("The administrator's token is in ").await?;
-        let grpc = service.line("  gRPC ").await?;
-        let url = format!("http://{}", Process::address_of(grpc.split_whitespace().next().unwrap_or_default())?);
-        service.healthy(&url).await?;
-        let token = std::fs::read_to_string(folder.join("campanile-data/admin-token"));
-        let token = token.map_err(|_| service.died())?;
-        let admin = Session::open(&url, token.trim()).await?;
-        println!("  service {url}, mail relay {smtp_at}, WeCom {wecom_at}; logs in {}", folder.display());
-        Ok(Stage { folder: folder.to_owned(), url, admin, service, smtp, wecom })
+    /// Starts everything, with so many nodes, and waits until the service is ready.
+    pub async fn start(folder: &Path, users: usize, nodes: usize, break_how: Option<&str>) -> Result<Stage, Failure> {
+        let step_delay = match (users < SMALL_CAMPUS, nodes) {
+            (false, _) => None,
+            (true, 1) => Some(SLOW_RELAY_MS),
+            (true, _) => Some(SLOWER_RELAY_MS),
+        };
+        let providers = Providers::start(folder, users, step_delay, break_how).await?;
+        let nodes = Nodes::start(folder, nodes, &providers).await?;
+        let urls = nodes.urls().join(" and ");
+        let Providers { smtp_at, wecom_at, .. } = &providers;
+        println!("  service {urls}, mail relay {smtp_at}, WeCom {wecom_at}");
+        Ok(Stage { folder: folder.to_owned(), admin: nodes.first().admin.clone(), nodes, providers })
     }
 
     /// Fails when a child has ended by itself.
     pub fn check_running(&mut self) -> Result<(), Failure> {
-        for process in [&mut self.service, &mut self.smtp, &mut self.wecom] {
+        self.nodes.check_running()?;
+        for process in [&mut self.providers.smtp, &mut self.providers.wecom] {
             if !process.runs() {
                 return Err(process.died());
             }
@@ -118,15 +111,66 @@ impl Stage {
     }
 
     /// Ends everything.
-    pub async fn end(self, app: Process) {
-        for process in [app, self.service, self.smtp, self.wecom] {
-            process.stop().await;
+    pub async fn end(self, mut app: Process) {
+        app.kill().await;
+        self.nodes.end().await;
+        for mut process in [self.providers.smtp, self.providers.wecom] {
+            process.kill().await;
         }
     }
 }
 
+/// The stand-ins for the providers.
+pub struct Providers {
+    smtp: Process,
+    wecom: Process,
+    smtp_at: SocketAddr,
+    wecom_at: SocketAddr,
+}
+
+impl Providers {
+    async fn start(
+        folder: &Path,
+        users: usize,
+        step_delay: Option<&str>,
+        break_how: Option<&str>,
+    ) -> Result<Providers, Failure> {
+        let mut arguments = vec!["standin", "smtp", "--listen", "127.0.0.1:0", "--log", "smtp.log"];
+        arguments.extend(step_delay.into_iter().flat_map(|delay| ["--step-delay", delay]));
+        arguments.extend(break_how.into_iter().flat_map(|how| ["--break", how]));
+        let mut smtp = Process::start("smtp", folder, arguments)?;
+        let throttled = (users.div_ceil(1_000) + THROTTLED_AFTER).to_string();
+        let arguments = ["standin", "wecom", "--listen", "127.0.0.1:0", "--log", "wecom.log"];
+        let troubles = ["--sends-per-token", SENDS_PER_TOKEN, "--throttle-call", &throttled];
+        let mut wecom = Process::start("wecom", folder, arguments.into_iter().chain(troubles))?;
+        let smtp_at = Process::address_of(&smtp.line("listening on ").await?)?;
+        let wecom_at = Process::address_of(&wecom.line("listening on ").await?)?;
+        Ok(Providers { smtp, wecom, smtp_at, wecom_at })
+    }
+}
+
+/// The settings of a node, with the sections for what it shares with others.
+#[must_use]
+pub fn settings(node: &str, shared: &str, providers: &Providers) -> String {
+    let port = providers.smtp_at.port().to_string();
+    let own = SETTINGS.replace("SMTP_PORT", &port).replace("WECOM", &providers.wecom_at.to_string());
+    format!("{shared}{}", own.replace("NODE", node))
+}
+
+/// The name of the node that greets so at the mail relay.
+#[must_use]
+pub fn node_of(greeting: &str) -> Option<&str> {
+    greeting.strip_suffix(MAIL_DOMAIN)?.strip_suffix('.')
+}
+
+/// What the names end with by which nodes greet the mail relay.
+const MAIL_DOMAIN: &str = "campus.example";
+
 /// The service's settings. The waits after a provider's refusal are short, since nobody wants to watch them.
 const SETTINGS: &str = r#"
+[node]
+name = "NODE"
+
 [campus]
 name = "钟楼大学"
 
@@ -143,6 +187,7 @@ level = "warn"
 host = "127.0.0.1"
 port = SMTP_PORT
 from = "notice@campus.example"
+hello = "NODE.campus.example"
 connections = 8
 
 [channel.wechat.wecom]

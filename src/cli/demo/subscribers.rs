@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::time::sleep;
-use tonic::{Code, Request, Status};
+use tonic::{Request, Status};
 
 use super::super::client::{Failure, Session, timed};
+use super::caller::{self, Caller};
 use super::campus::Campus;
 use super::processes::Process;
+use super::setting;
 use crate::api::v1;
 use crate::api::v1::subscribe_response::Change;
 use crate::runtime::clock::{SharedClock, SystemClock};
@@ -25,9 +27,9 @@ const RECONNECT_AFTER: Duration = Duration::from_millis(200);
 /// The app clients to run.
 #[derive(Clone, Debug, clap::Args)]
 pub struct AppArgs {
-    /// Address of the service
-    #[arg(long)]
-    url: String,
+    /// Addresses of the service's nodes
+    #[arg(long, required = true)]
+    url: Vec<String>,
     /// File with one person a line: id, blank, user token
     #[arg(long, value_name = "FILE")]
     tokens: PathBuf,
@@ -36,9 +38,9 @@ pub struct AppArgs {
     log: PathBuf,
 }
 
-/// Starts the app clients of some people and waits until every stream is open.
+/// Starts the app clients of some people, spread over the nodes, and waits until every stream is open.
 pub async fn start(
-    url: &str,
+    urls: &[String],
     folder: &Path,
     campus: &Campus,
     tokens: impl Iterator<Item = (u32, String)>,
@@ -46,10 +48,10 @@ pub async fn start(
     let file = folder.join("app-tokens");
     let lines: String =
         tokens.map(|(person, token)| format!("{} {token}\n", campus.people[person as usize].id)).collect();
-    std::fs::write(&file, lines)
-        .map_err(|error| Failure::refused(format!("cannot write {}: {error}", file.display())))?;
-    let arguments = ["standin", "app", "--url", url, "--tokens", "app-tokens", "--log", "app.log"];
-    let mut process = Process::start("app", folder, arguments)?;
+    setting::write_private(&file, &lines)?;
+    let arguments = ["standin", "app", "--tokens", "app-tokens", "--log", "app.log"];
+    let nodes = urls.iter().flat_map(|url| ["--url", url]);
+    let mut process = Process::start("app", folder, arguments.into_iter().chain(nodes))?;
     process.line("all streams are open").await?;
     // The tokens have served; nobody should find them later.
     std::fs::remove_file(&file).ok();
@@ -65,11 +67,12 @@ pub async fn run(args: AppArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::usage(format!("cannot write {}: {error}", args.log.display())))?;
     let shared = Shared { log, clock: SystemClock::shared(), open: AtomicUsize::new(0), all: people.len() };
     let mut clients = FuturesUnordered::new();
-    for group in people.chunks(STREAMS_PER_CONNECTION) {
-        let connection = Session::open(&args.url, "").await?;
+    let group_size = STREAMS_PER_CONNECTION.min(people.len().div_ceil(args.url.len())).max(1);
+    for (home, group) in people.chunks(group_size).enumerate() {
+        let connections = futures::future::try_join_all(args.url.iter().map(|url| Session::open(url, ""))).await?;
         for (user_id, token) in group {
-            let client = Client { session: connection.with_token(token)?, user_id, shared: &shared };
-            clients.push(client.run());
+            let caller = Caller::new(&connections, token, home)?;
+            clients.push(Client { caller, user_id, shared: &shared }.run());
         }
     }
     while let Some(ended) = clients.next().await {
@@ -88,28 +91,42 @@ struct Shared {
 
 /// One person's app.
 struct Client<'a> {
-    session: Session,
+    caller: Caller,
     user_id: &'a str,
     shared: &'a Shared,
 }
 
+/// How a stream ended.
+enum Ended {
+    /// Without a word; it goes on from its cursor at another node.
+    Lost,
+    Failed(Failure),
+}
+
+impl From<Status> for Ended {
+    fn from(status: Status) -> Ended {
+        if caller::is_lost(&status) { Ended::Lost } else { Ended::Failed(status.into()) }
+    }
+}
+
 impl Client<'_> {
-    /// Lists the inbox, then follows it from there on; connects again when the stream ends.
+    /// Lists the inbox, then follows it from there on; connects again, to the next node, when the stream ends.
     async fn run(self) -> Result<(), Failure> {
         let list = v1::ListInboxRequest { page_size: 1, ..Default::default() };
-        let mut cursor = self.session.inbox().list_inbox(timed(list)).await?.into_inner().cursor;
+        let mut cursor = self.caller.session().inbox().list_inbox(timed(list)).await?.into_inner().cursor;
         let mut first = true;
         loop {
             match self.follow(&mut cursor, &mut first).await {
-                Err(status) if status.code() != Code::Unavailable => return Err(status.into()),
-                _ => sleep(RECONNECT_AFTER).await,
+                Err(Ended::Failed(failure)) => return Err(failure),
+                Ok(()) | Err(Ended::Lost) => sleep(RECONNECT_AFTER).await,
             }
+            self.caller.turn();
         }
     }
 
-    async fn follow(&self, cursor: &mut String, first: &mut bool) -> Result<(), Status> {
+    async fn follow(&self, cursor: &mut String, first: &mut bool) -> Result<(), Ended> {
         let request = v1::SubscribeRequest { cursor: cursor.clone(), ..Default::default() };
-        let mut changes = self.session.inbox().subscribe(Request::new(request)).await?.into_inner();
+        let mut changes = self.caller.session().inbox().subscribe(Request::new(request)).await?.into_inner();
         if std::mem::take(first) && self.shared.open.fetch_add(1, Ordering::Relaxed) + 1 == self.shared.all {
             println!("all streams are open");
         }
@@ -119,8 +136,10 @@ impl Client<'_> {
             }
             if let Some(Change::Added(item)) = change.change {
                 let at = self.shared.clock.now().0;
-                let logged = self.shared.log.append(&item.message_id, &item.title, at, std::iter::once(self.user_id));
-                logged.map_err(|error| Status::internal(format!("the log cannot be written: {error}")))?;
+                let user = std::iter::once(self.user_id);
+                let logged = self.shared.log.append(&item.message_id, &item.title, at, "", user);
+                let fault = |error| Failure::refused(format!("the log cannot be written: {error}"));
+                logged.map_err(fault).map_err(Ended::Failed)?;
             }
         }
         Ok(())

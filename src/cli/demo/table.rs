@@ -8,6 +8,7 @@ use super::super::print;
 use super::books::Books;
 use super::campus::Campus;
 use super::plan::Kind;
+use super::setting;
 use crate::api::v1::Channel;
 
 /// Application systems that have a row of their own.
@@ -23,7 +24,7 @@ pub struct Timing<'a> {
     pub created_at: &'a HashMap<String, i64>,
     /// When the whole-school notice came to each open app, ascending, in milliseconds since 1970.
     pub screens: &'a [i64],
-    /// The most memory that the service held, in MiB.
+    /// The most memory that a node of the service held, in MiB.
     pub memory: Option<u64>,
 }
 
@@ -32,7 +33,20 @@ pub fn show(campus: &Campus, books: &Books<'_>, timing: &Timing<'_>) {
     outcomes(books);
     systems(campus, books);
     refusals(books);
+    nodes(books);
     times(books, timing);
+}
+
+/// Who gave how much, as far as the wire tells; of one node there is nothing to tell.
+fn nodes(books: &Books<'_>) {
+    let Some(kill) = books.kill() else { return };
+    let mut table = print::table(&["node", "mail deliveries, as the relay counts them", ""]);
+    for (greeting, n) in &books.receipts.by_greeting {
+        let node = setting::node_of(greeting).unwrap_or(greeting);
+        let fate = if node == kill.node { "killed with -9" } else { "" };
+        table.add_row([node.to_owned(), print::number(*n), fate.to_owned()]);
+    }
+    println!("\nNodes, which agree through: {}\n{table}", kill.coordination);
 }
 
 fn outcomes(books: &Books<'_>) {
@@ -95,6 +109,7 @@ fn refusals(books: &Books<'_>) {
 
 fn times(books: &Books<'_>, timing: &Timing<'_>) {
     let mut table = print::table(&["what", "how fast"]);
+    let wait = if books.kill().is_some() { ", with the wait for the takeover" } else { "" };
     let quantile = |q: f64| timing.accept.value_at_quantile(q) as f64 / 1_000.0;
     table.add_row([
         format!("{} publishes, from the call until stored durably", print::number(timing.accept.len())),
@@ -106,20 +121,24 @@ fn times(books: &Books<'_>, timing: &Timing<'_>) {
             let name = print::channel(channel.into());
             let pause = if channel == Channel::Wechat { ", with the pause after 45009" } else { "" };
             let what = format!("small messages, from accepted until the {name} provider has it");
-            table.add_row([what, format!("p50 {half} ms, p99 {most} ms{pause}")]);
+            table.add_row([what, format!("p50 {half} ms, p99 {most} ms{pause}{wait}")]);
         }
     }
     for channel in [Channel::Email, Channel::Wechat] {
         let receipts = books.receipts.school.get(&channel.into()).map_or(&[][..], Vec::as_slice);
         if let Some(rate) = rate(receipts) {
             let what = format!("whole-school notice, as the {} provider received it", print::channel(channel.into()));
-            table.add_row([what, format!("{} deliveries/s", print::number(rate))]);
+            table.add_row([what, format!("{} deliveries/s{wait}", print::number(rate))]);
         }
     }
     if let Some((people, last)) = inboxes(books, timing) {
         let what = format!("whole-school notice, in {} inboxes", print::number(people));
         let screens = print::number(timing.screens.len() as u64);
         table.add_row([what, format!("on all {screens} open apps {last} ms after it was accepted")]);
+    }
+    if let Some(kill) = books.kill() {
+        let what = format!("from the kill of {} until the others had its work", kill.node);
+        table.add_row([what, format!("{:.1} s", kill.takeover.as_secs_f64())]);
     }
     if let Some(memory) = timing.memory {
         table.add_row(["memory of the service at its peak".to_owned(), format!("{memory} MiB")]);

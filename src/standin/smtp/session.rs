@@ -37,6 +37,8 @@ struct Session<'a> {
     in_data: bool,
     /// Where in `input` the search for the final dot goes on.
     searched: usize,
+    /// The name in EHLO or HELO.
+    greeted: String,
     from: String,
     has_from: bool,
     /// The accepted recipients, end to end, and where each lies.
@@ -89,6 +91,7 @@ impl<'a> Session<'a> {
             output: Vec::with_capacity(1_024),
             in_data: false,
             searched: 0,
+            greeted: String::new(),
             from: String::new(),
             has_from: false,
             names: String::new(),
@@ -171,10 +174,15 @@ impl<'a> Session<'a> {
                 self.say(b"250 2.0.0 Ok\r\n")
             }
             b"EHLO" => {
+                self.greeted = name_in(line);
                 self.reset();
                 self.say(b"250-standin.campanile.invalid\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SIZE 8388608\r\n250 ENHANCEDSTATUSCODES\r\n")
             }
-            b"HELO" | b"NOOP" => self.say(b"250 2.0.0 Ok\r\n"),
+            b"HELO" => {
+                self.greeted = name_in(line);
+                self.say(b"250 2.0.0 Ok\r\n")
+            }
+            b"NOOP" => self.say(b"250 2.0.0 Ok\r\n"),
             b"QUIT" => self.say_last(b"221 2.0.0 Bye\r\n"),
             _ => self.say(b"502 5.5.2 not implemented\r\n"),
         }
@@ -238,7 +246,7 @@ impl<'a> Session<'a> {
         let id = header(data, "X-Campanile-Leg").or_else(|| header(data, "Message-ID")).unwrap_or_default();
         let subject = decode_words(&header(data, "Subject").unwrap_or_default());
         let names = self.recipients.iter().map(|name| &self.names[name.clone()]);
-        self.shared.log.append(&id, &subject, self.shared.clock.now().0, names.clone())?;
+        self.shared.log.append(&id, &subject, self.shared.clock.now().0, &self.greeted, names.clone())?;
         if let Some(copies) = &self.shared.options.copies {
             let recipients = names.map(ToOwned::to_owned).collect();
             // When nobody takes the copies they are not kept.
@@ -261,7 +269,7 @@ impl<'a> Session<'a> {
         if self.has_from {
             let at_ms = self.shared.clock.now().0;
             let names = self.recipients.iter().map(|name| &self.names[name.clone()]);
-            names.for_each(|name| self.shared.log.note_cut(at_ms, name));
+            names.for_each(|name| self.shared.log.note_cut(&self.greeted, at_ms, name));
         }
     }
 
@@ -294,6 +302,11 @@ impl Shared {
         let mut spent = self.spent.lock();
         spent.len() < SPENT_MAX && spent.insert(address.to_owned())
     }
+}
+
+/// The name after `EHLO`.
+fn name_in(line: &[u8]) -> String {
+    String::from_utf8_lossy(line.get(5..).unwrap_or_default()).trim().to_owned()
 }
 
 /// The address between the angle brackets of `RCPT TO:<…>`.

@@ -40,6 +40,39 @@ fn a_delivery_to_the_wrong_person_is_noticed() {
     broken("wrong-person", "1 to the wrong person");
 }
 
+#[test]
+fn a_day_on_several_nodes_balances_although_one_is_killed() {
+    let Some(output) = cluster(&[]) else { return };
+    let text = text(&output);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("was killed with -9") && text.contains("which agree through: redis"), "{text}");
+    let (_, verdict) = text.split_once("books balance: ").unwrap_or_else(|| panic!("no verdict in\n{text}"));
+    assert!(verdict.contains(" 0 missing, "), "{text}");
+    // What was repeated is listed, call by call.
+    let repeated = verdict.contains("each in a call that was open at the kill");
+    assert_eq!(repeated, text.contains("   open at the kill: msg_"), "{text}");
+    assert!(repeated || verdict.contains(" 0 duplicated"), "{text}");
+}
+
+#[test]
+fn a_kill_excuses_no_other_repetition() {
+    let Some(output) = cluster(&["--break", "duplicate-one"]) else { return };
+    let text = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("books do NOT balance: ") && text.contains(" 0 missing, 1 duplicated"), "{text}");
+}
+
+/// The demo on three nodes; `None`, and a word about it, if there are no servers to be had.
+fn cluster(options: &[&str]) -> Option<Output> {
+    let output = demo(&[&["--cluster", "3"], options].concat());
+    let missing = text(&output).contains("--cluster needs a PostgreSQL and a Redis");
+    if missing && std::env::var_os("CAMPANILE_TEST_SERVERS").is_none() {
+        eprintln!("left out: {}", text(&output));
+        return None;
+    }
+    Some(output)
+}
+
 /// The mail stand-in cheats: the demo says so, names the delivery and fails.
 fn broken(how: &str, verdict: &str) {
     let output = demo(&["--break", how]);

@@ -3,6 +3,7 @@
 use super::*;
 use crate::cli::demo::audience::Who;
 use crate::domain::id::MessageId;
+use crate::standin::log;
 
 const MESSAGE: MessageId = MessageId(0x7000_0010);
 const EMAIL: i32 = Channel::Email as i32;
@@ -16,7 +17,7 @@ fn published(people: Vec<u32>) -> Vec<Published> {
 
 fn receipt(address: &str) -> log::Receipt<'static> {
     let id = MESSAGE.leg(1).to_string().into();
-    log::Receipt { id, address: address.to_owned().into(), at_ms: 5, content: "".into() }
+    log::Receipt { id, address: address.to_owned().into(), at_ms: 5, content: "".into(), from: "".into() }
 }
 
 fn recipient(campus: &Campus, person: u32, outcome: Outcome) -> v1::Recipient {
@@ -38,7 +39,7 @@ fn balance(given: &dyn Fn(&mut Vec<String>), listed: &dyn Fn(&mut Vec<v1::Recipi
     let mut recipients: Vec<_> = people[..3].iter().map(|&n| recipient(&campus, n, Outcome::Sent)).collect();
     given(&mut addresses);
     listed(&mut recipients);
-    let mut books = Books::open(&campus, &day);
+    let mut books = Books::open(&campus, &day, None);
     for address in &addresses {
         books.enter_receipt(Channel::Email, &receipt(address));
     }
