@@ -37,9 +37,15 @@ impl Inboxes {
                 None => return Ok(()),
             },
         };
+        self.tell(at, members).await
+    }
+
+    /// Tells of a leg that this node did not release itself, unless it is known already.
+    pub(super) async fn tell(&self, at: Position, members: Members) -> Result<()> {
+        let leg = at.leg();
         let Some(shown) = self.reading.find(leg.message()).await? else { return Ok(()) };
         let expire_at = shown.facts.expire_at;
-        let item = Item { leg, visible_at, shown, read_at: None };
+        let item = Item { leg, visible_at: at.visible_at, shown, read_at: None };
         let event = |news: &feed::News| Event {
             cursor: self.feed.after(news).text().into(),
             change: Change::Added(Arc::new(item)),

@@ -15,8 +15,9 @@ use crate::store::{Members, VisibleLeg};
 
 /// How many news are remembered for those who come back.
 const NEWS_MAX: usize = 8_192;
-/// A short message that is visible for so long was told, whether the news is remembered or not.
-const TOLD_AFTER: Duration = Duration::from_secs(10);
+/// A short message that is visible for so long was told, or never will be: longer than anybody looks back for what
+/// other nodes released.
+const TOLD_AFTER: Duration = Duration::from_secs(30);
 
 /// What is visible, and what became so lately.
 pub(super) struct Feed {
@@ -55,6 +56,18 @@ pub(super) struct News {
     pub members: Members,
     /// The leg came; otherwise it went.
     pub came: bool,
+}
+
+/// How a piece of news stands to a cursor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// A reader with the cursor has it.
+    Before,
+    /// A stream from the cursor brings it.
+    After,
+    /// Nobody here was told yet: it was committed a moment ago, or released by another node for somebody who has
+    /// no stream here.
+    Never,
 }
 
 impl News {
@@ -146,17 +159,17 @@ impl Feed {
         state.positions.get(&leg).and_then(|at| state.legs.get(at)).map(|one| Arc::clone(&one.members))
     }
 
-    /// Whether a short message's news is part of what a reader with this cursor has. One that is committed
-    /// and not told yet is left out of a list, for the stream that follows the list will bring it.
-    pub(super) fn includes(&self, cursor: &Cursor, at: Position, now: At) -> bool {
+    /// How a short message's news stands to a reader with this cursor.
+    pub(super) fn heard(&self, cursor: &Cursor, at: Position, now: At) -> Heard {
         let state = self.state.lock();
+        let old = at.visible_at <= self.started_at
+            || at.visible_at.plus(TOLD_AFTER) < now
+            || at.visible_at <= state.forgotten.visible_at;
         match state.told.get(&at.leg()) {
-            Some(seq) => *seq <= cursor.seq,
-            None => {
-                at.visible_at <= self.started_at
-                    || at.visible_at.plus(TOLD_AFTER) < now
-                    || at.visible_at <= state.forgotten.visible_at
-            }
+            Some(seq) if *seq <= cursor.seq => Heard::Before,
+            Some(_) => Heard::After,
+            None if old => Heard::Before,
+            None => Heard::Never,
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Inboxes;
 use super::cursor::{Cursor, Position};
+use super::feed::Heard;
 use super::hub::{Change, Event};
 use super::item::{Item, app_leg};
 use super::token::Reader;
@@ -12,6 +13,7 @@ use crate::domain::id::{LegId, MessageId};
 use crate::domain::page::PageRequest;
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::time::At;
+use crate::store::Members;
 
 /// The most messages that one call marks.
 pub const MARK_MAX: usize = 1_000;
@@ -47,6 +49,15 @@ pub struct Page {
     pub cursor: String,
     /// The mark after which the next page goes on; `None` on the last.
     pub next: Option<String>,
+}
+
+/// What of an inbox was found.
+struct Found {
+    /// The entries that a reader with the cursor has, newest first.
+    entries: Vec<Position>,
+    cursor: Cursor,
+    /// Short messages of which nobody here was told yet.
+    unheard: Vec<Position>,
 }
 
 /// What to mark as read.
@@ -160,21 +171,40 @@ impl Inboxes {
     /// The places of a person's entries, newest first, and where the feed stood. Some of the short ones may
     /// have expired.
     pub(super) async fn entries(&self, reader: &Reader) -> Result<(Vec<Position>, Cursor), Refusal> {
+        let found = self.found(reader).await?;
+        if found.unheard.is_empty() {
+            return Ok((found.entries, found.cursor));
+        }
+        // Told here and now, they are in the list, and no stream that follows it brings them again. What came
+        // meanwhile is news for that stream.
+        for at in found.unheard {
+            self.tell(at, Members::One(reader.ordinal)).await?;
+        }
+        let again = self.found(reader).await?;
+        Ok((again.entries, again.cursor))
+    }
+
+    async fn found(&self, reader: &Reader) -> Result<Found, Refusal> {
         let now = self.parts.clock.now();
         let (mut entries, cursor) = self.feed.list(reader.ordinal, now);
-        let mut before = None;
+        let (mut unheard, mut before) = (Vec::new(), None);
         for _ in 0..PERSONAL_REACH / PERSONAL_CHUNK {
             let rows = self.parts.store.inbox.personal(reader.ordinal, before, PERSONAL_CHUNK).await?;
             before = rows.last().map(|row| row.leg.message());
             let places = rows.iter().map(|row| Position::of(row.visible_at, row.leg));
-            let young = places.filter(|at| at.visible_at.plus(VALIDITY_MAX) > now);
-            entries.extend(young.filter(|at| self.feed.includes(&cursor, *at, now)));
+            for at in places.filter(|at| at.visible_at.plus(VALIDITY_MAX) > now) {
+                match self.feed.heard(&cursor, at, now) {
+                    Heard::Before => entries.push(at),
+                    Heard::After => {}
+                    Heard::Never => unheard.push(at),
+                }
+            }
             if rows.len() < PERSONAL_CHUNK {
                 break;
             }
         }
         entries.sort_unstable_by(|a, b| b.cmp(a));
-        Ok((entries, cursor))
+        Ok(Found { entries, cursor, unheard })
     }
 
     /// The entry at a place, if the person may still see it.

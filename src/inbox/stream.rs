@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Inboxes;
 use super::cursor::{Cursor, Position};
-use super::feed::News;
+use super::feed::{Heard, News};
 use super::hub::{Change, Event, Reconnect, Registered};
 use super::token::Reader;
 use crate::domain::refusal::{Reason, Refusal};
@@ -90,7 +90,7 @@ impl Inboxes {
         let clock = self.parts.clock.now();
         let after = entries.into_iter().take_while(|at| at.visible_at > from).filter(|at| *at != then.position);
         // What came since the stream is there waits in the stream.
-        let after = after.filter(|at| self.feed.includes(now, *at, clock));
+        let after = after.filter(|at| self.feed.heard(now, *at, clock) == Heard::Before);
         let missed = |at| Missed { cursor: Cursor { feed: 0, seq: 0, position: at }, at, came: true };
         let mut missed: VecDeque<Missed> = after.take(CATCH_UP_MAX + 1).map(missed).collect();
         missed.make_contiguous().reverse();

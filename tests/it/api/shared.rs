@@ -98,6 +98,39 @@ async fn a_stream_shows_what_another_node_released_without_any_hint() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_shows_at_once_what_another_node_wrote_to_the_person_and_its_stream_does_not_repeat_it() {
+    let Some((_database, one, other)) = two(None).await else { return };
+    let campus = one.campus().await;
+    let reader = one.user_token(&campus, &user_id(3)).await;
+    drop(stream(&other, &reader).await);
+    let publish = async |key: &str| {
+        let accepted = one.publish(&campus.live).publish(letter(key, &[&user_id(3)])).await.unwrap();
+        accepted.into_inner().message_id
+    };
+    let first = publish("letter-1").await;
+    let list = other.inbox(&reader).list_inbox(v1::ListInboxRequest::default()).await.unwrap().into_inner();
+    let listed: Vec<_> = list.items.iter().map(|item| &item.message_id).collect();
+    assert_eq!((listed, list.unread_count), (vec![&first], 1));
+
+    let from_here = v1::SubscribeRequest { cursor: list.cursor, ..Default::default() };
+    let mut stream = other.inbox(&reader).subscribe(from_here).await.unwrap().into_inner();
+    let second = publish("letter-2").await;
+    let told = async {
+        loop {
+            let change = format!("{:?}", stream.next().await.unwrap().unwrap());
+            assert!(!change.contains(&first), "told again: {change}");
+            if change.contains(&second) {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, told).await.expect("the stream shows what came after the list");
+    drop(stream);
+    other.stop().await;
+    one.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hints_are_faster_than_looking_and_nothing_depends_on_them() {
     let Some(mut redis) = Server::start() else { return };
     let Some((_database, one, other)) = two(Some(&redis)).await else { return };
