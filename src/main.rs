@@ -22,13 +22,5 @@ fn end_quietly_with_a_closed_pipe() {
 
 fn main() -> ExitCode {
     end_quietly_with_a_closed_pipe();
-    let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("error: cannot start: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    runtime.block_on(cli::run(cli))
+    cli::run(Cli::parse())
 }

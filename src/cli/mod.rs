@@ -71,10 +71,19 @@ enum Command {
     Standin(standin::StandinCommand),
 }
 
-/// Carries out the command line.
-pub async fn run(cli: Cli) -> ExitCode {
-    let done = carry_out(cli).await;
-    match done {
+/// Carries out the command line on a runtime of its own.
+///
+/// The program itself compiles nothing of what is asynchronous: whoever waits for a future compiles all of it, and the
+/// library does that once for the program and the tests.
+pub fn run(cli: Cli) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(carry_out(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("{}", failure.lines());
