@@ -23,7 +23,7 @@ pub fn one_to_one(channel: v1::Channel, user: &str) -> v1::PublishRequest {
     let sequence = SEQUENCE.fetch_add(1, Ordering::Relaxed);
     let inline = v1::Inline {
         title: "您预约的图书已到馆".into(),
-        body: "请在三天内到二层服务台领取,逾期将转给下一位预约的读者。".into(),
+        body: "请在三天内到二层服务台领取，逾期将转给下一位预约的读者。".into(),
         ..Default::default()
     };
     let users = v1::UserList { user_ids: vec![user.to_owned()], ..Default::default() };

@@ -78,7 +78,7 @@ fn notice(channels: &[v1::Channel]) -> v1::PublishRequest {
     let key = format!("notice:{}:{:?}", std::process::id(), Instant::now());
     let inline = v1::Inline {
         title: "关于国庆节放假安排的通知".into(),
-        body: "根据学校校历,10 月 1 日至 7 日放假,8 日正常上课。请大家注意安全,**按时返校**。".into(),
+        body: "根据学校校历，10 月 1 日至 7 日放假，8 日正常上课。请大家注意安全，**按时返校**。".into(),
         link: "https://www.campus.example.edu/notice/1".into(),
         ..Default::default()
     };

@@ -79,7 +79,7 @@ fn item(ids: &IdSource, now: At, seq: i64) -> Accept {
     };
     let content = Content {
         title: "您预约的图书已到馆".into(),
-        body: "请在三天内到二层服务台领取,逾期将转给下一位预约的读者。".into(),
+        body: "请在三天内到二层服务台领取，逾期将转给下一位预约的读者。".into(),
         ..Content::default()
     };
     Accept {

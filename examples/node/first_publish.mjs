@@ -5,7 +5,7 @@ import { randomUUID } from "node:crypto";
 
 import { call, connect, refusal, token, v1 } from "./client.mjs";
 
-const [userId, title = "一卡通:余额不足提醒"] = process.argv.slice(2);
+const [userId, title = "一卡通：余额不足提醒"] = process.argv.slice(2);
 const service = connect(v1.PublishService);
 
 try {

@@ -12,7 +12,7 @@ from client import audience_pb2, connect, content_pb2, message_pb2, publish_serv
 from client import refusal, token
 
 
-def main(user_id, title="图书馆:您预约的书已到"):
+def main(user_id, title="图书馆：您预约的书已到"):
     service = publish_service_pb2_grpc.PublishServiceStub(connect())
     request = message_pb2.PublishRequest(
         # The name of the event that caused the message: repeating the call never sends it twice.

@@ -151,7 +151,7 @@ pub fn token(target: &str) -> Option<(u16, String)> {
 pub fn call(leg: i64, addresses: &[&str]) -> Call {
     let content = Content {
         title: "关于期末考试安排的通知".to_owned(),
-        body: "各位同学:\n\n.考试时间见**附件**。\n\n.\n\n结束".to_owned(),
+        body: "各位同学：\n\n.考试时间见**附件**。\n\n.\n\n结束".to_owned(),
         ..Content::default()
     };
     let recipient = |(n, address): (usize, &&str)| Recipient { ordinal: n as u32, address: (*address).into() };

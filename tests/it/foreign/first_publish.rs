@@ -6,7 +6,7 @@ use std::path::Path;
 use super::interpreter::{Example, Interpreter};
 use super::{House, MAILBOX, PERSON, WECOM_ID};
 
-const TITLE: &str = "图书馆:您预约的书已到";
+const TITLE: &str = "图书馆：您预约的书已到";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_publish_from_python_arrives_everywhere_and_a_refusal_says_why() {
