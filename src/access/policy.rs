@@ -105,6 +105,24 @@ impl Policy {
         nothing.then(|| grant_missing(&held))
     }
 
+    /// How many of these people lie outside the valid grant that reaches most of them; all of them without one.
+    #[must_use]
+    pub fn outside(&self, principal: Principal, people: &Set, snapshot: &Snapshot, now: At) -> u64 {
+        let held = self.grants.of(principal);
+        let valid = held.iter().filter(|grant| grant.is_valid(now));
+        valid.map(|grant| self.scopes.of(grant, snapshot).outside(people)).min().unwrap_or(people.len())
+    }
+
+    /// One of these people whom no valid grant reaches.
+    #[must_use]
+    pub fn stranger(&self, principal: Principal, mut people: Set, snapshot: &Snapshot, now: At) -> Option<u32> {
+        let held = self.grants.of(principal);
+        for grant in held.iter().filter(|grant| grant.is_valid(now)) {
+            self.scopes.of(grant, snapshot).reduce(&mut people);
+        }
+        people.min()
+    }
+
     pub(super) fn grants(&self) -> &Grants {
         &self.grants
     }

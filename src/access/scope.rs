@@ -39,6 +39,14 @@ impl Scope {
         }
         rest.len()
     }
+
+    /// Takes away those who lie inside.
+    pub fn reduce(&self, audience: &mut Set) {
+        match self {
+            Scope::Everything => audience.clear(),
+            Scope::Parts(parts) => parts.iter().for_each(|part| *audience -= part.as_ref()),
+        }
+    }
 }
 
 /// Whether a grant is over the whole institution.

@@ -6,6 +6,7 @@ use tonic::metadata::MetadataMap;
 
 use super::Services;
 use crate::access::{Caller, token};
+use crate::domain::language::Language;
 use crate::domain::refusal::Refusal;
 use crate::inbox::Reader;
 
@@ -23,6 +24,12 @@ pub fn bearer(metadata: &MetadataMap) -> Result<&str, Refusal> {
     }
     let text = header.map(|value| value.to_str().map_err(|_| token::invalid())).transpose()?;
     token::bearer(text)
+}
+
+/// The language in which the caller wants to be told.
+pub fn language(metadata: &MetadataMap) -> Language {
+    let header = metadata.get("accept-language").and_then(|value| value.to_str().ok());
+    header.map_or_else(Language::default, Language::preferred)
 }
 
 impl Services {

@@ -39,8 +39,10 @@ impl PublishService for Services {
         request: Request<v1::PreviewAudienceRequest>,
     ) -> Answer<v1::PreviewAudienceResponse> {
         let caller = self.caller(request.metadata()).await?;
-        let draft = preview::draft(request.into_inner())?;
-        let preview = self.publisher.preview(&caller, draft).await?;
+        let language = auth::language(request.metadata());
+        let request = request.into_inner();
+        let wish = preview::wish(&request, language)?;
+        let preview = self.publisher.preview(&caller, preview::draft(request)?, wish).await?;
         Ok(Response::new(preview::answer(preview)))
     }
 

@@ -55,6 +55,10 @@ impl FreshBatches for Batches {
         FreshBatches::batch_size(&self.engine, provider, channel)
     }
 
+    fn is_held(&self, provider: &ProviderId) -> bool {
+        FreshBatches::is_held(&self.engine, provider)
+    }
+
     fn take(&self, batches: Vec<Claimed>, material: LegMaterial) {
         FreshBatches::take(&self.engine, batches, material);
     }

@@ -16,6 +16,7 @@ pub mod show;
 pub mod snapshot;
 pub mod tree;
 pub mod users;
+pub mod words;
 
 mod advance;
 

@@ -8,7 +8,7 @@ use super::nearest::nearest;
 use super::parse::{FIELD, parse};
 use super::plan::Plan;
 use super::rule;
-use super::show::tags_of;
+use super::show::{tags_of, terms_of};
 use super::snapshot::Snapshot;
 use crate::domain::audience::{Audience, Expression, Term, USER_LIST_MAX, UnknownUsers};
 use crate::domain::directory::is_external_id;
@@ -54,16 +54,6 @@ pub struct Resolved {
     pub tags: Vec<String>,
 }
 
-impl Resolved {
-    /// Fails closed when the audience is nobody.
-    ///
-    /// # Errors
-    /// `EMPTY_AUDIENCE`.
-    pub fn somebody(self) -> Result<Resolved, Refusal> {
-        if self.set.is_empty() { Err(empty()) } else { Ok(self) }
-    }
-}
-
 /// Who an audience is. An expression gives people who receive, and those whom it names as `user:ID`; a list
 /// gives all whom it names.
 ///
@@ -89,6 +79,18 @@ pub fn resolve(audience: &Audience, snapshot: &Snapshot, usable: &Usable) -> Res
 pub fn expression(tree: &Expression, snapshot: &Snapshot, usable: &Usable) -> Result<Set, Refusal> {
     let plan = Binder { snapshot, usable, rules: Vec::new() }.plan(tree)?;
     Ok(plan.evaluate(snapshot.everyone()))
+}
+
+/// Everybody whom a term of the expression names, wherever it stands: those about whom an answer tells something.
+///
+/// # Errors
+/// Those of [`expression`].
+pub fn named(tree: &Expression, snapshot: &Snapshot, usable: &Usable) -> Result<Set, Refusal> {
+    let mut all = Set::new();
+    for term in terms_of(tree) {
+        all |= expression(&Expression::Term(term.clone()), snapshot, usable)?;
+    }
+    Ok(all)
 }
 
 /// Who is in a list of external ids.
@@ -239,7 +241,9 @@ fn unknown_users(ids: &[String]) -> Refusal {
     Refusal::new(Reason::UnknownUser, message).with("user_ids", some).with("count", ids.len())
 }
 
-fn empty() -> Refusal {
+/// The refusal of an audience that is nobody.
+#[must_use]
+pub fn empty() -> Refusal {
     Refusal::new(Reason::EmptyAudience, "The audience is nobody. Preview it, and name at least one person.")
         .field("audience")
 }

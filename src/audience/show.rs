@@ -49,6 +49,22 @@ fn operand(f: &mut fmt::Formatter<'_>, expression: &Expression) -> fmt::Result {
     }
 }
 
+/// The terms of an expression, each once, in the order of their first use.
+#[must_use]
+pub fn terms_of(expression: &Expression) -> Vec<&Term> {
+    fn collect<'a>(expression: &'a Expression, terms: &mut Vec<&'a Term>) {
+        match expression {
+            Expression::Term(term) if terms.contains(&term) => {}
+            Expression::Term(term) => terms.push(term),
+            Expression::Not(inner) => collect(inner, terms),
+            Expression::And(operands) | Expression::Or(operands) => operands.iter().for_each(|one| collect(one, terms)),
+        }
+    }
+    let mut terms = Vec::new();
+    collect(expression, &mut terms);
+    terms
+}
+
 /// The names of the tags that an expression uses, each once, in the order of their first use.
 #[must_use]
 pub fn tags_of(expression: &Expression) -> Vec<&str> {

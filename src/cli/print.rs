@@ -151,10 +151,11 @@ pub fn counts(counts: &[v1::Counts]) -> Table {
 /// What each channel plans to do.
 #[must_use]
 pub fn plans(plans: &[v1::ChannelPlan]) -> Table {
-    let mut table = table(&["channel", "provider", "reachable", "left out"]);
+    let mut table = table(&["channel", "provider", "reachable", "left out", "delayed"]);
     for plan in plans {
-        let dropped: Vec<_> = plan.dropped.iter().map(reason_count).collect();
-        table.add_row([channel(plan.channel), plan.provider_id.clone(), number(plan.reachable), dropped.join(", ")]);
+        let counts = |rows: &[v1::ReasonCount]| rows.iter().map(reason_count).collect::<Vec<_>>().join(", ");
+        let (dropped, delayed) = (counts(&plan.dropped), counts(&plan.delayed));
+        table.add_row([channel(plan.channel), plan.provider_id.clone(), number(plan.reachable), dropped, delayed]);
     }
     table
 }

@@ -14,6 +14,9 @@ use crate::api::v1::audience::Target;
 /// Above this many recipients the number itself is asked for.
 const ASK_NUMBER_ABOVE: i32 = 50;
 
+/// Departments of a preview that are printed.
+const DEPARTMENTS_SHOWN: usize = 10;
+
 /// Whom a message is for.
 #[derive(Clone, Debug, clap::Args)]
 #[group(required = true, multiple = false)]
@@ -48,9 +51,12 @@ pub struct PublishArgs {
     /// When to send, campus time: '2026-09-01 08:00'; or RFC 3339
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
-    /// How many recipients are expected; nothing is sent if it is off by more than a tenth
+    /// How many recipients are expected; nothing is sent if it is off by more than the tolerance, a tenth by default
     #[arg(long, value_name = "N")]
     expect: Option<i32>,
+    /// How far off the number may be, in percent; 0 is exactly
+    #[arg(long, value_name = "PERCENT", requires = "expect", value_parser = clap::value_parser!(i32).range(0..=100))]
+    tolerance: Option<i32>,
     /// Idempotency key; made and printed when left out
     #[arg(long)]
     key: Option<String>,
@@ -157,6 +163,7 @@ fn request(args: &PublishArgs) -> Result<v1::PublishRequest, Failure> {
         sender_user_id: args.how.sender.clone(),
         send_at: args.at.as_deref().map(parse_time).transpose()?,
         expected_recipients: args.expect,
+        tolerance_percent: args.tolerance,
         validate_only: args.dry_run,
         ..Default::default()
     })
@@ -250,12 +257,22 @@ fn show_preview(answer: &v1::PreviewAudienceResponse) {
         let count = if clause.under_five { "< 5".to_owned() } else { print::number(clause.count) };
         println!("  {} — {count}", clause.clause);
     }
+    for department in answer.departments.iter().take(DEPARTMENTS_SHOWN) {
+        println!("  in {} ({}) — {}", department.name, department.department_id, print::number(department.count));
+    }
+    if answer.departments.len() > DEPARTMENTS_SHOWN {
+        println!("  and in {} more departments", answer.departments.len() - DEPARTMENTS_SHOWN);
+    }
     if !answer.channels.is_empty() {
         println!("{}", print::plans(&answer.channels));
     }
-    match answer.allowed {
-        true => println!("Allowed by {}.", answer.grant_id),
-        false => println!("Not allowed: {} people are outside your grants.", print::number(answer.outside)),
+    match &answer.refusal {
+        None => println!("Allowed by {}.", answer.grant_id),
+        Some(refusal) => println!("Not allowed ({}): {}", refusal.reason, refusal.message),
+    }
+    if answer.outside > 0 || answer.outside_under_five {
+        let outside = if answer.outside_under_five { "< 5".to_owned() } else { print::number(answer.outside) };
+        println!("{outside} people are outside your grants.");
     }
 }
 

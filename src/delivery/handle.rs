@@ -50,6 +50,12 @@ impl Handle {
         view.map_or(0, |(_, view)| view.windows[place(lane)].room())
     }
 
+    /// Whether a provider takes nothing until its settings or credentials are mended.
+    #[must_use]
+    pub fn is_held(&self, provider: &str) -> bool {
+        self.shared.view(provider).is_some_and(|(_, view)| view.is_held())
+    }
+
     /// Hands over batches that are claimed under [`Handle::epoch`]. Never blocks.
     pub fn take(&self, claimed: Vec<Claimed>) {
         self.shared.take_fresh(claimed, None);

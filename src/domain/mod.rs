@@ -13,6 +13,7 @@ pub mod class;
 pub mod content;
 pub mod directory;
 pub mod id;
+pub mod language;
 pub mod leg;
 pub mod line;
 pub mod message;

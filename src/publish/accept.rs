@@ -242,7 +242,8 @@ impl super::Parts {
         let plan = |&channel: &Channel| {
             let provider = plan::provider(&*self.providers, channel, facts.mode);
             let provider = provider.unwrap_or_else(|_| channel.name().into());
-            ChannelPlan::new(channel, provider, people.len(), plan::reachable(&snapshot, channel, people))
+            let held = self.delivery.is_held(&provider);
+            ChannelPlan::new((channel, provider), &snapshot, (people, &Set::new()), held)
         };
         facts.channels.iter().map(plan).collect()
     }

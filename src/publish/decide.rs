@@ -10,7 +10,8 @@ use super::accept::{Receipt, Warning};
 use super::plan::{self, ChannelPlan};
 use super::times::{self, Times};
 use crate::access::{Authorised, Caller, Request};
-use crate::audience::{Snapshot, resolve};
+use crate::audience::parse::parse;
+use crate::audience::{Snapshot, Usable, resolve};
 use crate::domain::access::{Application, Mode, Principal};
 use crate::domain::audience::{Audience, UnknownUsers};
 use crate::domain::channel::Channel;
@@ -35,8 +36,11 @@ pub(super) struct Survey {
     pub(super) owner_id: Option<i64>,
     pub(super) sender: Option<u32>,
     pub(super) channels: Vec<Channel>,
-    /// Everybody, simulated users included.
+    /// Everybody, simulated users included. Where nobody is in an expression whose terms name people out of the
+    /// caller's reach, one of those stands here: that they have nobody in common is told to those who may see them.
     pub(super) people: Set,
+    /// It is really nobody.
+    pub(super) nobody: bool,
     pub(super) unknown_user_ids: Vec<String>,
     pub(super) listed_twice: usize,
     /// Tags that an expression uses.
@@ -73,6 +77,9 @@ impl Parts {
         }
         let survey = self.survey(caller, draft, channels, now)?;
         let authorised = self.authorise(caller, draft, &survey, used)?;
+        if survey.nobody {
+            return Err(resolve::empty());
+        }
         self.expected(draft, survey.people.len())?;
         let (providers, delivery) = (&*self.providers, &*self.delivery);
         let legs = plan::legs(&survey.channels, caller.mode(), draft.class, survey.people.len(), providers, delivery)?;
@@ -85,7 +92,7 @@ impl Parts {
             times,
             department_id,
             sender,
-            channels: plan::channels(&legs, &snapshot, &people),
+            channels: plan::channels(&legs, &snapshot, (&people, &Set::new()), delivery),
             people,
             legs,
             unknown_user_ids,
@@ -147,8 +154,12 @@ impl Parts {
         if caller.mode() == Mode::Live {
             without_simulated(&draft.audience, &mut resolved)?;
         }
-        let resolved = resolved.somebody()?;
+        let nobody = resolved.set.is_empty();
+        if nobody {
+            resolved.set = self.stand_in(caller, draft, &usable, &snapshot, now)?;
+        }
         Ok(Survey {
+            nobody,
             snapshot,
             now,
             department_id,
@@ -160,6 +171,22 @@ impl Parts {
             listed_twice: resolved.duplicates,
             tags: resolved.tags,
         })
+    }
+
+    /// Somebody out of the caller's reach whom the expression names, to be refused for in place of nobody.
+    /// `EMPTY_AUDIENCE` if all whom it names are within reach.
+    fn stand_in(
+        &self,
+        caller: &Caller,
+        draft: &Draft,
+        usable: &Usable,
+        snapshot: &Snapshot,
+        now: At,
+    ) -> Result<Set, Refusal> {
+        let Audience::Expression(text) = &draft.audience else { return Err(resolve::empty()) };
+        let named = resolve::named(&parse(text)?, snapshot, usable)?;
+        let stranger = self.policy.stranger(caller.principal, named, snapshot, now);
+        Ok(Set::from_iter([stranger.ok_or_else(resolve::empty)?]))
     }
 
     /// Asks the policy. Simulated users are nobody's people: no right to them is needed. `used` holds what a
@@ -276,7 +303,7 @@ fn sender(external_id: &str, snapshot: &Snapshot) -> Result<u32, Refusal> {
     })
 }
 
-fn simulated() -> Set {
+pub(super) fn simulated() -> Set {
     SIMULATED.iter().map(|(ordinal, _)| *ordinal).collect()
 }
 

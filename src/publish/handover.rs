@@ -32,6 +32,9 @@ pub trait FreshBatches: Send + Sync {
     /// The most deliveries that a batch of this provider should hold; at least 1.
     fn batch_size(&self, provider: &ProviderId, channel: Channel) -> u64;
 
+    /// Whether the provider takes nothing for now, so that what is meant for it waits.
+    fn is_held(&self, provider: &ProviderId) -> bool;
+
     /// Takes batches of one message that this node owns already, with what its calls need to know.
     fn take(&self, batches: Vec<Claimed>, material: LegMaterial);
 
@@ -58,6 +61,10 @@ impl FreshBatches for delivery::Handle {
             Some(capacity) if capacity.dedupes_identical => capacity.per_call as u64,
             _ => BATCH_MAX,
         }
+    }
+
+    fn is_held(&self, provider: &ProviderId) -> bool {
+        delivery::Handle::is_held(self, provider)
     }
 
     fn take(&self, batches: Vec<Claimed>, material: LegMaterial) {

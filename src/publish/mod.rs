@@ -25,7 +25,7 @@ use committer::{CommitParts, Committer};
 use handover::Handover;
 pub use handover::{FreshBatches, Providers, Released, ShownLeg};
 pub use plan::{ChannelPlan, INBOX_PROVIDER};
-pub use preview::{ClauseCount, Count, DepartmentCount, Preview};
+pub use preview::{ClauseCount, Count, DepartmentCount, Person, Preview, SAMPLE_MAX, Wish};
 
 use crate::access::{Applications, Grants, Policy};
 use crate::audience::Index;
@@ -78,6 +78,7 @@ impl Parts {
 pub struct Publisher {
     parts: Arc<Parts>,
     committer: Committer,
+    pace: Arc<preview::pace::Pace>,
 }
 
 impl Publisher {
@@ -94,6 +95,7 @@ impl Publisher {
             #[cfg(feature = "sabotage")]
             answer_before_commit: parts.answer_before_commit,
         };
-        Publisher { committer: Committer::start(commit_parts, tasks), parts: Arc::new(parts) }
+        let committer = Committer::start(commit_parts, tasks);
+        Publisher { committer, parts: Arc::new(parts), pace: Arc::default() }
     }
 }

@@ -30,33 +30,55 @@ pub struct ChannelPlan {
     pub reachable: u64,
     /// People left out, by reason. Never holds a zero.
     pub dropped: Vec<(outcome::Reason, u64)>,
+    /// People who get it later than others would, by reason. Never holds a zero.
+    pub delayed: Vec<(outcome::Reason, u64)>,
 }
 
 impl ChannelPlan {
-    /// The plan for a channel that has so many people, of whom so many have an address.
-    pub(super) fn new(channel: Channel, provider: ProviderId, people: u64, reachable: u64) -> ChannelPlan {
-        let without = people.saturating_sub(reachable);
-        let dropped = if without == 0 { Vec::new() } else { vec![(outcome::Reason::NoAddress, without)] };
-        ChannelPlan { channel, provider, reachable, dropped }
+    /// The plan for these people, of whom `gone` do not receive any more.
+    pub(super) fn new(
+        (channel, provider): (Channel, ProviderId),
+        snapshot: &Snapshot,
+        (people, gone): (&Set, &Set),
+        held: bool,
+    ) -> ChannelPlan {
+        let inbox = &*provider == INBOX_PROVIDER;
+        // What is in an inbox was delivered; whether anybody looks is not asked.
+        let left = if inbox { 0 } else { people.intersection_len(gone) };
+        let reachable = match (inbox, left) {
+            (true, _) => people.len(),
+            (false, 0) => reachable(snapshot, channel, people),
+            (false, _) => reachable(snapshot, channel, &(people - gone)),
+        };
+        let without = people.len().saturating_sub(reachable + left);
+        let counted = |rows: &[(outcome::Reason, u64)]| rows.iter().copied().filter(|(_, n)| *n > 0).collect();
+        ChannelPlan {
+            channel,
+            provider,
+            reachable,
+            dropped: counted(&[(outcome::Reason::NoAddress, without), (outcome::Reason::Left, left)]),
+            delayed: counted(&[(outcome::Reason::ProviderPaused, if held { reachable } else { 0 })]),
+        }
     }
 }
 
-/// What the channels of these legs can do for these people.
-pub(super) fn channels(legs: &[LegPlan], snapshot: &Snapshot, people: &Set) -> Vec<ChannelPlan> {
-    legs.iter()
-        .map(|leg| {
-            let reachable = reachable(snapshot, leg.channel, people);
-            ChannelPlan::new(leg.channel, leg.provider.clone(), people.len(), reachable)
-        })
-        .collect()
+/// What the channels of these legs can do for these people, of whom `gone` do not receive any more.
+pub(super) fn channels(
+    legs: &[LegPlan],
+    snapshot: &Snapshot,
+    people: (&Set, &Set),
+    delivery: &dyn FreshBatches,
+) -> Vec<ChannelPlan> {
+    let plan = |leg: &LegPlan| {
+        let held = delivery.is_held(&leg.provider);
+        ChannelPlan::new((leg.channel, leg.provider.clone()), snapshot, people, held)
+    };
+    legs.iter().map(plan).collect()
 }
 
-/// How many people have an address on a channel. Everybody has an inbox, and the stub knows each simulated
-/// user but the one who is there to have no address.
-pub(super) fn reachable(snapshot: &Snapshot, channel: Channel, people: &Set) -> u64 {
-    if channel == Channel::App {
-        return people.len();
-    }
+/// How many people have an address on a channel. The stub knows each simulated user but the one who is there to
+/// have no address.
+fn reachable(snapshot: &Snapshot, channel: Channel, people: &Set) -> u64 {
     let simulated = SIMULATED.iter().filter(|(_, id)| *id != NO_ADDRESS).map(|(ordinal, _)| *ordinal);
     let simulated: u64 = simulated.filter(|ordinal| people.contains(*ordinal)).count() as u64;
     simulated + people.intersection_len(snapshot.reachable(channel))

@@ -60,7 +60,7 @@ pub fn receipt(receipt: Receipt) -> v1::PublishResponse {
 /// What one channel is expected to do.
 #[must_use]
 pub fn plan(plan: ChannelPlan) -> v1::ChannelPlan {
-    let dropped = |(reason, n): (crate::domain::outcome::Reason, u64)| v1::ReasonCount {
+    let counted = |(reason, n): (crate::domain::outcome::Reason, u64)| v1::ReasonCount {
         reason: reason.text().to_owned(),
         count: count(n),
         under_five: false,
@@ -68,8 +68,8 @@ pub fn plan(plan: ChannelPlan) -> v1::ChannelPlan {
     v1::ChannelPlan {
         channel: enums::channel_number(plan.channel),
         reachable: count(plan.reachable),
-        dropped: plan.dropped.into_iter().map(dropped).collect(),
-        delayed: Vec::new(),
+        dropped: plan.dropped.into_iter().map(counted).collect(),
+        delayed: plan.delayed.into_iter().map(counted).collect(),
         provider_id: plan.provider.to_string(),
         estimated_finish_at: None,
     }

@@ -3,20 +3,31 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{absent, count, enums, message, publish, time};
-use crate::api::v1;
+use super::{count, enums, invalid, message, publish, time};
+use crate::api::{error, v1};
 use crate::domain::class::Class;
 use crate::domain::content::Content;
+use crate::domain::language::Language;
 use crate::domain::message::{Draft, LostAnswer};
 use crate::domain::refusal::Refusal;
-use crate::publish::{Count, Preview};
+use crate::publish::{Count, Preview, SAMPLE_MAX, Wish};
+
+/// How the preview is to be shown.
+///
+/// # Errors
+/// `FIELD_INVALID`.
+pub fn wish(request: &v1::PreviewAudienceRequest, language: Language) -> Result<Wish, Refusal> {
+    match u32::try_from(request.sample_size) {
+        Ok(sample_size) if sample_size <= SAMPLE_MAX => Ok(Wish { language, sample_size }),
+        _ => Err(invalid("sample_size", "is not between 0 and 20")),
+    }
+}
 
 /// What would be published, without content.
 ///
 /// # Errors
 /// The first thing that is wrong, with the field's path.
 pub fn draft(request: v1::PreviewAudienceRequest) -> Result<Draft, Refusal> {
-    absent(request.sample_size == 0, "sample_size")?;
     Ok(Draft {
         idempotency_key: String::new(),
         digest: [0; 32],
@@ -42,7 +53,7 @@ pub fn draft(request: v1::PreviewAudienceRequest) -> Result<Draft, Refusal> {
 #[must_use]
 pub fn answer(preview: Preview) -> v1::PreviewAudienceResponse {
     let (recipient_count, under_five) = shown(preview.recipient_count);
-    let (outside, _) = shown(preview.outside);
+    let (outside, outside_under_five) = shown(preview.outside);
     v1::PreviewAudienceResponse {
         recipient_count,
         in_words: preview.in_words,
@@ -57,9 +68,11 @@ pub fn answer(preview: Preview) -> v1::PreviewAudienceResponse {
         departments: preview
             .departments
             .into_iter()
-            .map(|one| {
-                let (count, under_five) = shown(one.count);
-                v1::DepartmentCount { department_id: one.department_id, name: one.name, count, under_five }
+            .map(|one| v1::DepartmentCount {
+                department_id: one.department_id,
+                name: one.name,
+                count: count(one.count),
+                under_five: false,
             })
             .collect(),
         channels: preview.channels.into_iter().map(message::plan).collect(),
@@ -67,9 +80,19 @@ pub fn answer(preview: Preview) -> v1::PreviewAudienceResponse {
         grant_id: preview.grant_id.map(|id| id.to_string()).unwrap_or_default(),
         outside,
         review: None,
-        sample: Vec::new(),
+        sample: preview
+            .sample
+            .into_iter()
+            .map(|one| v1::Person {
+                user_id: one.user_id,
+                display_name: one.name.unwrap_or_default(),
+                department_id: one.department_id.unwrap_or_default(),
+            })
+            .collect(),
         under_five,
         unknown_user_ids: preview.unknown_user_ids,
+        outside_under_five,
+        refusal: preview.refusal.map(error::item),
     }
 }
 

@@ -8,6 +8,7 @@ mod health_reflection;
 mod inbox;
 mod node;
 mod operations;
+mod preview;
 mod publish;
 mod refusals;
 mod shared;

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use campanile::access::{Applications, Caller, Grants, Policy};
@@ -53,6 +53,7 @@ pub struct House {
 pub struct Notes {
     pub epoch: i64,
     pub room: AtomicUsize,
+    pub held: AtomicBool,
     pub taken: Mutex<Vec<Claimed>>,
     pub cancelled: Mutex<Vec<MessageId>>,
 }
@@ -66,6 +67,9 @@ impl FreshBatches for Notes {
     }
     fn batch_size(&self, _: &ProviderId, _: Channel) -> u64 {
         10
+    }
+    fn is_held(&self, _: &ProviderId) -> bool {
+        self.held.load(Ordering::SeqCst)
     }
     fn take(&self, batches: Vec<Claimed>, material: LegMaterial) {
         assert!(batches.iter().all(|batch| batch.leg.message() == material.facts.id));
