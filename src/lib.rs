@@ -11,6 +11,7 @@ pub mod coordination;
 pub mod delivery;
 pub mod directory;
 pub mod domain;
+pub mod edge;
 pub mod inbox;
 pub mod operations;
 pub mod publish;

@@ -1,9 +1,11 @@
 """What every Python client of Campanile needs: the compiled interface, a channel with the token, and the
 reason of a refusal. Compiles proto/ with the stock grpcio-tools when it is imported first."""
 
+import atexit
 import importlib
 import os
 import pathlib
+import shutil
 import sys
 import tempfile
 
@@ -17,6 +19,7 @@ PROTO = pathlib.Path(__file__).resolve().parents[2] / "proto"
 
 def compile_interface():
     out = tempfile.mkdtemp(prefix="campanile-py-")
+    atexit.register(shutil.rmtree, out, ignore_errors=True)
     files = sorted(str(path) for path in PROTO.rglob("*.proto"))
     include = str(pathlib.Path(importlib.import_module("grpc_tools").__file__).parent / "_proto")
     status = protoc.main(["protoc", f"-I{PROTO}", f"-I{include}", f"--python_out={out}", f"--grpc_python_out={out}", *files])

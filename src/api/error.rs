@@ -83,20 +83,7 @@ fn sentence(reason: Reason) -> &'static str {
 /// The gRPC status of a kind of refusal.
 #[must_use]
 pub fn code(kind: Kind) -> Code {
-    match kind {
-        Kind::Unauthenticated => Code::Unauthenticated,
-        Kind::PermissionDenied => Code::PermissionDenied,
-        Kind::InvalidArgument => Code::InvalidArgument,
-        Kind::FailedPrecondition => Code::FailedPrecondition,
-        Kind::AlreadyExists => Code::AlreadyExists,
-        Kind::NotFound => Code::NotFound,
-        Kind::Aborted => Code::Aborted,
-        Kind::ResourceExhausted => Code::ResourceExhausted,
-        Kind::OutOfRange => Code::OutOfRange,
-        Kind::Unavailable => Code::Unavailable,
-        Kind::Unimplemented => Code::Unimplemented,
-        Kind::Internal => Code::Internal,
-    }
+    Code::from_i32(kind.code())
 }
 
 #[cfg(test)]

@@ -20,8 +20,9 @@ use tonic::transport::Server;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
+use tower::Layer;
 
-use super::answer::AnswerLayer;
+use super::answer::{AnswerLayer, AnswerService};
 use super::{DESCRIPTOR_SET, Services, v1};
 use crate::runtime::tasks::Tasks;
 use crate::telemetry::health::Readiness;
@@ -89,6 +90,12 @@ pub fn serve(services: Services, listener: TcpListener, options: Options, tasks:
         }
     });
     Ok(address)
+}
+
+/// What answers a call that comes from within the process and not over [`serve`]'s listener: the same services.
+#[must_use]
+pub fn within(services: &Services, serves_api: bool) -> AnswerService<Routes> {
+    AnswerLayer::new(serves_api).layer(if serves_api { routes(services) } else { operations(services) })
 }
 
 /// Answers for the node's health until shutdown begins.

@@ -36,6 +36,7 @@ use crate::delivery::{self, Deps, Engine, Lease};
 use crate::directory::{Follower, Memory, Registrar, RegistrarParts};
 use crate::domain::node::{self, Roles};
 use crate::domain::refusal::Refusal;
+use crate::edge;
 use crate::inbox::{InboxParts, Inboxes};
 use crate::operations::{Operations, OperationsParts};
 use crate::publish::{Parts, Publisher};
@@ -151,7 +152,10 @@ impl Opened {
             serves_api: roles.api,
             readiness: readiness.clone(),
         };
-        let http = health::serve(http, readiness.clone(), figures.reader(), &tasks)?;
+        let calls = api::server::within(&services, roles.api);
+        let json = edge::json::routes(api::DESCRIPTOR_SET, calls).map_err(std::io::Error::other)?;
+        let routes = health::routes(readiness.clone(), figures.reader()).merge(json);
+        let http = edge::server::serve(http, routes, settings.http.connections, &tasks)?;
         let grpc = api::server::serve(services, grpc, options, &tasks)?;
         readiness.set(true);
         Ok(App { grpc, http, first_token, readiness, engine, keeping, tasks, stop })

@@ -108,6 +108,8 @@ pub struct Grpc {
 pub struct Http {
     /// Address and port; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// The most connections at a time.
+    pub connections: usize,
 }
 
 /// The log.

@@ -35,6 +35,27 @@ pub enum Kind {
     Internal,
 }
 
+impl Kind {
+    /// The number that `google.rpc.Code` gives it, <https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto>.
+    #[must_use]
+    pub fn code(self) -> i32 {
+        match self {
+            Kind::InvalidArgument => 3,
+            Kind::NotFound => 5,
+            Kind::AlreadyExists => 6,
+            Kind::PermissionDenied => 7,
+            Kind::ResourceExhausted => 8,
+            Kind::FailedPrecondition => 9,
+            Kind::Aborted => 10,
+            Kind::OutOfRange => 11,
+            Kind::Unimplemented => 12,
+            Kind::Internal => 13,
+            Kind::Unavailable => 14,
+            Kind::Unauthenticated => 16,
+        }
+    }
+}
+
 macro_rules! reasons {
     ($($name:ident = $text:literal, $kind:ident, $doc:literal;)*) => {
         /// The stable reason of a refusal. The text is interface and never changes.

@@ -1,6 +1,5 @@
 //! Whether the node lives, whether it is ready, and its metrics, over plain HTTP.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -8,11 +7,9 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::metrics::{self, Figures};
-use crate::runtime::tasks::Tasks;
 
 /// Reads the figures of the moment.
 pub type ReadFigures = Arc<dyn Fn() -> Figures + Send + Sync>;
@@ -46,30 +43,13 @@ struct Shown {
     figures: ReadFigures,
 }
 
-/// Serves `/healthz`, `/readyz` and `/metrics` until shutdown. Returns the address in use.
-///
-/// # Errors
-/// If the listener has no address any more.
-pub fn serve(
-    listener: TcpListener,
-    readiness: Readiness,
-    figures: ReadFigures,
-    tasks: &Tasks,
-) -> std::io::Result<SocketAddr> {
-    let address = listener.local_addr()?;
-    let router = Router::new()
+/// The routes `/healthz`, `/readyz` and `/metrics`.
+pub fn routes(readiness: Readiness, figures: ReadFigures) -> Router {
+    Router::new()
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(figures_text))
-        .with_state(Shown { readiness, figures });
-    let stop = tasks.stop_token();
-    tasks.spawn(async move {
-        let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-        if let Err(error) = served {
-            tracing::error!(%error, "HTTP is not served any more");
-        }
-    });
-    Ok(address)
+        .with_state(Shown { readiness, figures })
 }
 
 async fn ready(State(shown): State<Shown>) -> Response {

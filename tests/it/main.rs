@@ -8,6 +8,7 @@ mod channel;
 mod coordination;
 mod directory;
 mod documents;
+mod edge;
 mod foreign;
 mod inbox;
 mod process;

@@ -20,28 +20,59 @@ async fn a_publish_from_node_arrives_everywhere_and_a_refusal_says_why() {
     arrives_and_is_refused(&node).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publish_from_php_arrives_everywhere_and_a_refusal_says_why() {
+    let Some(php) = Interpreter::php() else { return };
+    let house = House::start().await;
+    arrives(&house, &php).await;
+    refused(&house, &php).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publish_with_curl_is_accepted_and_a_refusal_says_why() {
+    let Some(shell) = Interpreter::shell() else { return };
+    let house = House::start().await;
+    let mut publish = shell.start(&house, "first_publish", &[PERSON]);
+    assert!(publish.ends().await.success(), "{:#?}", publish.said);
+    let accepted: serde_json::Value = serde_json::from_str(&publish.said.join("\n")).unwrap();
+    assert_eq!(accepted["recipientCount"], 1, "{accepted}");
+    assert!(accepted["messageId"].as_str().unwrap().starts_with("msg_"));
+    let mut refused = shell.start(&house, "first_publish", &["31211510019"]);
+    assert_eq!(refused.ends().await.code(), Some(1), "{:#?}", refused.said);
+    let refusal: serde_json::Value = serde_json::from_str(&refused.said.join("\n")).unwrap();
+    assert_eq!((&refusal["reason"], &refusal["code"]), (&"UNKNOWN_USER".into(), &9.into()), "{refusal}");
+}
+
 async fn arrives_and_is_refused(language: &Interpreter) {
     let house = House::start().await;
     let mut inbox = language.start(&house, "inbox", &[PERSON, "1"]);
     inbox.says("subscribed").await;
     assert_eq!(inbox.said[0], "0 in the inbox, 0 unread");
 
-    let mut publish = language.start(&house, "first_publish", &[PERSON, TITLE]);
+    let message = arrives(&house, language).await;
+    assert!(inbox.ends().await.success(), "{:#?}", inbox.said);
+    assert_eq!(*inbox.said.last().unwrap(), format!("new: {message} {TITLE}"));
+    refused(&house, language).await;
+}
+
+/// Publishes to the person and returns the message's id. What its counts claim, the providers saw.
+async fn arrives(house: &House, language: &Interpreter) -> String {
+    let mut publish = language.start(house, "first_publish", &[PERSON, TITLE]);
     assert!(publish.ends().await.success(), "{:#?}", publish.said);
     let message = accepted(&publish);
     let last = publish.said.last().unwrap();
     assert_eq!(last, "MESSAGE_STATE_FINISHED: CHANNEL_EMAIL sent 1, CHANNEL_WECHAT sent 1, CHANNEL_APP sent 1");
-
-    // What the message's counts claim, the providers and the app's stream saw.
     let mails = house.mails.receipts();
     assert_eq!((mails.len(), &*mails[0].address, &*mails[0].content), (1, MAILBOX, TITLE));
     let cards = house.wecom.receipts();
     assert_eq!((cards.len(), &*cards[0].address), (1, WECOM_ID));
     assert!(cards[0].content.contains(TITLE), "{}", cards[0].content);
-    assert!(inbox.ends().await.success(), "{:#?}", inbox.said);
-    assert_eq!(*inbox.said.last().unwrap(), format!("new: {message} {TITLE}"));
+    message
+}
 
-    let mut refused = language.start(&house, "first_publish", &["31211510019"]);
+/// Publishes to somebody who does not exist.
+async fn refused(house: &House, language: &Interpreter) {
+    let mut refused = language.start(house, "first_publish", &["31211510019"]);
     assert_eq!(refused.ends().await.code(), Some(1), "{:#?}", refused.said);
     let line = refused.said.last().unwrap();
     assert!(line.starts_with("refused: UNKNOWN_USER audience.users.user_ids "), "{line}");

@@ -51,11 +51,29 @@ impl Interpreter {
         Some(Interpreter { program: "node".into(), examples, extension: "mjs", _folder: Some(folder) })
     }
 
+    /// PHP without any package; its examples call over HTTP.
+    pub fn php() -> Option<Interpreter> {
+        let program = prepared("CAMPANILE_TEST_PHP", "the PHP examples")?;
+        Some(Interpreter { program, examples: root().join("examples/php"), extension: "php", _folder: None })
+    }
+
+    /// A shell with curl; its examples call over HTTP.
+    pub fn shell() -> Option<Interpreter> {
+        prepared("CAMPANILE_TEST_CURL", "the curl examples")?;
+        Some(Interpreter {
+            program: "sh".into(),
+            examples: root().join("examples/curl"),
+            extension: "sh",
+            _folder: None,
+        })
+    }
+
     /// Starts an example with the application's key.
     pub fn start(&self, house: &House, example: &str, arguments: &[&str]) -> Example {
         let mut command = Command::new(&self.program);
         command.arg(self.examples.join(example).with_extension(self.extension)).args(arguments);
-        command.env("CAMPANILE_URL", house.url()).env("CAMPANILE_TOKEN", &house.campus.live);
+        command.env("CAMPANILE_URL", house.url()).env("CAMPANILE_HTTP_URL", house.http_url());
+        command.env("CAMPANILE_TOKEN", &house.campus.live);
         run(command, &self.examples)
     }
 

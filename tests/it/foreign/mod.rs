@@ -1,4 +1,4 @@
-//! The examples of `examples/python` and `examples/node`, run as their readers would run them: against a node with
+//! The examples of `examples`, run as their readers would run them: against a node with
 //! stand-ins for its providers, with the stock tools of their languages.
 
 mod first_publish;
@@ -49,6 +49,11 @@ impl House {
     /// The node's address as clients write it.
     pub fn url(&self) -> String {
         format!("http://{}", self.app.app().grpc())
+    }
+
+    /// The address of its HTTP.
+    pub fn http_url(&self) -> String {
+        format!("http://{}", self.app.app().http())
     }
 }
 
