@@ -11,7 +11,8 @@ use rand::Rng;
 use tonic::Status;
 use tower::{Layer, Service};
 
-use super::error;
+use super::{auth, error};
+use crate::domain::language::Language;
 use crate::domain::refusal::{Reason, Refusal};
 
 /// The metadata key of the request id.
@@ -82,9 +83,10 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let id = self.ids.draw();
         let serves_api = self.serves_api;
+        let language = auth::language(request.headers());
         let answer = self.inner.call(request);
         Box::pin(async move {
-            let mut answer = with_reason(answer.await?, serves_api);
+            let mut answer = with_reason(answer.await?, serves_api, language);
             answer.headers_mut().insert(REQUEST_ID, id);
             Ok(answer)
         })
@@ -92,15 +94,20 @@ where
 }
 
 /// An answer that is an error from its first byte has its status among the headers.
-fn with_reason<R: Default>(answer: Response<R>, serves_api: bool) -> Response<R> {
+fn with_reason<R: Default>(answer: Response<R>, serves_api: bool, language: Language) -> Response<R> {
     let Some(found) = Status::from_header_map(answer.headers()) else { return answer };
-    if found.code() == tonic::Code::Ok || !found.details().is_empty() {
+    if found.code() == tonic::Code::Ok {
         return answer;
     }
-    if !serves_api && found.code() == tonic::Code::Unimplemented {
-        return error::status(&not_here()).into_http();
+    let bare = found.details().is_empty();
+    if !bare && language == Language::default() {
+        return answer;
     }
-    error::transport(found).into_http()
+    let status = match bare && !serves_api && found.code() == tonic::Code::Unimplemented {
+        true => error::status(&not_here()),
+        false => error::transport(found),
+    };
+    error::localized(status, language).into_http()
 }
 
 /// What a node answers that only delivers.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::HeaderMap;
 use tonic::metadata::MetadataMap;
 
 use super::Services;
@@ -27,8 +28,8 @@ pub fn bearer(metadata: &MetadataMap) -> Result<&str, Refusal> {
 }
 
 /// The language in which the caller wants to be told.
-pub fn language(metadata: &MetadataMap) -> Language {
-    let header = metadata.get("accept-language").and_then(|value| value.to_str().ok());
+pub fn language(headers: &HeaderMap) -> Language {
+    let header = headers.get("accept-language").and_then(|value| value.to_str().ok());
     header.map_or_else(Language::default, Language::preferred)
 }
 

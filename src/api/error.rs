@@ -8,7 +8,8 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::v1;
-use crate::domain::refusal::{Kind, Reason, Refusal};
+use crate::domain::language::Language;
+use crate::domain::refusal::{Kind, Reason, Refusal, chinese};
 
 /// The `domain` of every `ErrorInfo`.
 pub const DOMAIN: &str = "campanile";
@@ -32,6 +33,23 @@ impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Status {
         status(&refusal)
     }
+}
+
+/// The same status with its sentence in the caller's language, if that is not the one it is written in. A status
+/// without a reason of ours is left as it is.
+#[must_use]
+pub fn localized(status: Status, language: Language) -> Status {
+    let mut details = status.get_error_details();
+    let info = details.error_info().filter(|info| info.domain == DOMAIN);
+    let reason = info.and_then(|info| Reason::ALL.iter().find(|reason| reason.text() == info.reason));
+    let (Language::Chinese, Some(&reason)) = (language, reason) else { return status };
+    let text = chinese(reason, &|key| match key {
+        "field" => details.bad_request().and_then(|bad| Some(bad.field_violations.first()?.field.clone())),
+        "message" => Some(status.message().to_owned()),
+        fact => info.and_then(|info| info.metadata.get(fact).cloned()),
+    });
+    details.set_localized_message("zh-CN", text);
+    Status::with_error_details(status.code(), status.message(), details)
 }
 
 /// The refusal as an item of a stream.

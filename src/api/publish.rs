@@ -39,7 +39,7 @@ impl PublishService for Services {
         request: Request<v1::PreviewAudienceRequest>,
     ) -> Answer<v1::PreviewAudienceResponse> {
         let caller = self.caller(request.metadata()).await?;
-        let language = auth::language(request.metadata());
+        let language = auth::language(request.metadata().as_ref());
         let request = request.into_inner();
         let wish = preview::wish(&request, language)?;
         let preview = self.publisher.preview(&caller, preview::draft(request)?, wish).await?;

@@ -1,6 +1,7 @@
 //! The connection to a service: address, bearer token, and what a failed call becomes for a person.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use tonic::metadata::{Ascii, MetadataValue};
@@ -88,8 +89,21 @@ pub type Carried = InterceptedService<Channel, Bearer>;
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         request.metadata_mut().insert("authorization", self.0.clone());
+        if speaks_chinese() {
+            request.metadata_mut().insert("accept-language", MetadataValue::from_static("zh-CN"));
+        }
         Ok(request)
     }
+}
+
+/// Whether the terminal's language is Chinese; the service answers in it then.
+fn speaks_chinese() -> bool {
+    static CHINESE: LazyLock<bool> = LazyLock::new(|| {
+        // In this order, as setlocale(3) has it.
+        let mut names = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok());
+        names.find(|value| !value.is_empty()).is_some_and(|value| value.starts_with("zh"))
+    });
+    *CHINESE
 }
 
 impl Session {
@@ -286,7 +300,8 @@ impl From<Status> for Failure {
             (Exit::TryAgain, Some(info)) if info.reason == "REQUEST_TOO_LARGE" => Exit::Refused,
             (exit, _) => exit,
         };
-        let mut failure = Failure::plain(exit, status.message());
+        let local = status.get_details_localized_message().map(|local| local.message);
+        let mut failure = Failure::plain(exit, local.unwrap_or_else(|| status.message().to_owned()));
         if let Some(info) = status.get_details_error_info() {
             failure.reason = info.reason;
             failure.metadata = info.metadata.into_iter().collect();

@@ -106,6 +106,27 @@ async fn each_bad_call_is_refused_with_reason_and_field_and_stores_nothing() {
 }
 
 #[tokio::test]
+async fn refusals_speak_the_callers_language() {
+    let app = TestApp::start().await;
+    let campus = app.campus().await;
+    let url = format!("http://{}/campanile.v1.{PUBLISH}", app.app().http());
+    for (language, message) in [
+        ("zh-CN", "没有可用的标签“grade:2012”，最接近的是“grade:2022”。请改正。"),
+        ("en;q=0.2, zh;q=0.9", "没有可用的标签“grade:2012”，最接近的是“grade:2022”。请改正。"),
+        ("en", "There is no tag `grade:2012` that you may use. Is `grade:2022` meant?"),
+    ] {
+        let request = Request::post(&url).header("authorization", format!("Bearer {}", campus.live));
+        let request = request.header("content-type", "application/json").header("accept-language", language);
+        let body = Full::new(Bytes::from(notice("zh", "grade:2012").to_string()));
+        let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+        let response = client.request(request.body(body).unwrap()).await.unwrap();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let refusal: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((&refusal["reason"], &refusal["message"]), (&json!("UNKNOWN_TAG"), &json!(message)), "{language}");
+    }
+}
+
+#[tokio::test]
 async fn bytes_that_are_no_request_are_refused() {
     let app = TestApp::start().await;
     let campus = app.campus().await;

@@ -69,6 +69,7 @@ impl Drop for Service {
 fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_campanile"));
     command.current_dir(folder).env_remove("CAMPANILE_TOKEN").env_remove("CAMPANILE_URL").stdin(Stdio::null());
+    command.env("LC_ALL", "C");
     command
 }
 
@@ -251,6 +252,17 @@ fn what_can_never_succeed_is_not_to_be_tried_again_and_a_closed_pipe_is_no_fault
     drop(child.stdout.take());
     let ended = child.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+}
+
+#[test]
+fn refusals_follow_the_terminals_language() {
+    let service = Service::start();
+    let mut command = program(service.folder.path());
+    command.env("LC_ALL", "zh_CN.UTF-8").args(["--url", &service.url, "cancel", "msg_0000000000001"]);
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("refused (NOT_FOUND): 没有这一项，或者您无权查看。请检查编号"), "{said}");
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 fn demo(options: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_campanile"));
-    command.args(["demo", "--exit", "--users", "3000", "--subscribers", "50"]).args(options);
+    command.env("LC_ALL", "C").args(["demo", "--exit", "--users", "3000", "--subscribers", "50"]).args(options);
     command.output().expect("the program runs")
 }
 
