@@ -87,6 +87,7 @@ fn item(ids: &IdSource, now: At, seq: i64) -> Accept {
         digest: [0; 32],
         content: Arc::new(content),
         members: Members::One((id.0 >> 4) as u32 % 50_000 + 16),
+        clauses: Vec::new(),
         key: (KeyId(1), 1),
         grants: vec![(GrantId(1), 1)],
         quota: None,

@@ -111,6 +111,21 @@ impl PublishService for Services {
         Ok(Response::new(message::cancelled(answer)))
     }
 
+    async fn explain_recipient(
+        &self,
+        request: Request<v1::ExplainRecipientRequest>,
+    ) -> Answer<v1::ExplainRecipientResponse> {
+        let caller = self.caller(request.metadata()).await?;
+        let language = auth::language(request.metadata().as_ref());
+        let wanted = request.into_inner();
+        let id = message::id("message_id", &wanted.message_id)?;
+        if wanted.user_id.is_empty() {
+            return Err(convert::required("user_id").into());
+        }
+        let explained = self.reporter.explain(&caller, id, &wanted.user_id).await?;
+        Ok(Response::new(message::explained(&explained, &wanted.user_id, language)))
+    }
+
     async fn list_recipients(&self, request: Request<v1::ListRecipientsRequest>) -> Answer<v1::ListRecipientsResponse> {
         let caller = self.caller(request.metadata()).await?;
         let mut wanted = request.into_inner();

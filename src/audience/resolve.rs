@@ -93,6 +93,15 @@ pub fn named(tree: &Expression, snapshot: &Snapshot, usable: &Usable) -> Result<
     Ok(all)
 }
 
+/// Those of some people whom each term of the expression names, in the order of [`terms_of`].
+///
+/// # Errors
+/// Those of [`expression`].
+pub fn by_term(tree: &Expression, people: &Set, snapshot: &Snapshot, usable: &Usable) -> Result<Vec<Set>, Refusal> {
+    let named = |term: &Term| Ok(expression(&Expression::Term(term.clone()), snapshot, usable)? & people);
+    terms_of(tree).into_iter().map(named).collect()
+}
+
 /// Who is in a list of external ids.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ mod report;
 mod serve;
 mod standin;
 mod status;
+mod trace;
 mod watch;
 mod whoami;
 
@@ -47,6 +48,8 @@ enum Command {
         /// msg_…
         message: String,
     },
+    /// Explain one person's case: was she meant, why, and what became of it
+    Trace(trace::TraceArgs),
     /// Stop whatever of a message has not been handed over
     Cancel {
         /// msg_…
@@ -101,6 +104,7 @@ async fn carry_out(cli: Cli) -> Result<(), Failure> {
         Command::Publish(args) => publish::publish(connection, *args).await,
         Command::Preview(args) => publish::preview(connection, args).await,
         Command::Watch { message } => watch::run(connection, message).await,
+        Command::Trace(args) => trace::run(connection, args).await,
         Command::Cancel { message, why } => publish::cancel(connection, message, why).await,
         Command::Status(args) => status::run(connection, args).await,
         Command::Doctor(args) => doctor::run(connection, args).await,

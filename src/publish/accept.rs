@@ -227,6 +227,7 @@ impl super::Parts {
             digest: draft.digest,
             content: draft.content.clone(),
             members,
+            clauses: decision.clauses,
             key: (caller.key.id, caller.key.version),
             grants: std::iter::once(decision.authorised.grant).chain(decision.authorised.also).collect(),
             quota: decision.quota,

@@ -13,7 +13,7 @@ use crate::access::{Authorised, Caller, Request};
 use crate::audience::parse::parse;
 use crate::audience::{Snapshot, Usable, resolve};
 use crate::domain::access::{Application, Mode, Principal};
-use crate::domain::audience::{Audience, UnknownUsers};
+use crate::domain::audience::{Audience, Expression, UnknownUsers};
 use crate::domain::channel::Channel;
 use crate::domain::class::Class;
 use crate::domain::directory::{FIRST_ORDINAL, SIMULATED};
@@ -22,7 +22,7 @@ use crate::domain::message::{Draft, MessageState};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::set::Set;
 use crate::domain::time::At;
-use crate::store::LegPlan;
+use crate::store::{ClauseMembers, LegPlan};
 
 /// People whom grants have reached today, as far as a commit has said so.
 pub(super) type UsedToday = HashMap<GrantId, u64>;
@@ -58,6 +58,8 @@ pub(super) struct Decision {
     pub(super) department_id: i64,
     pub(super) sender: Option<u32>,
     pub(super) people: Set,
+    /// Which of them are in which clause.
+    pub(super) clauses: Vec<ClauseMembers>,
     pub(super) legs: Vec<LegPlan>,
     pub(super) channels: Vec<ChannelPlan>,
     pub(super) unknown_user_ids: Vec<String>,
@@ -93,12 +95,31 @@ impl Parts {
             department_id,
             sender,
             channels: plan::channels(&legs, &snapshot, (&people, &Set::new()), delivery),
+            clauses: self.clauses(caller, draft, &snapshot, &people)?,
             people,
             legs,
             unknown_user_ids,
             listed_twice,
             mode: caller.mode(),
         })
+    }
+
+    /// Which of the people are in which clause; nothing for a list, and nothing for a single clause.
+    fn clauses(
+        &self,
+        caller: &Caller,
+        draft: &Draft,
+        snapshot: &Snapshot,
+        people: &Set,
+    ) -> Result<Vec<ClauseMembers>, Refusal> {
+        let Audience::Expression(text) = &draft.audience else { return Ok(Vec::new()) };
+        let tree = parse(text)?;
+        if matches!(tree, Expression::Term(_)) {
+            return Ok(Vec::new());
+        }
+        let usable = self.grants.usable(caller.principal, self.clock.now());
+        let sets = resolve::by_term(&tree, people, snapshot, &usable)?;
+        Ok((0..).zip(sets).map(|(clause, members)| ClauseMembers { clause, members }).collect())
     }
 
     /// The channels of a draft: its own or the application's. Fails for one that has no provider.

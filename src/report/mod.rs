@@ -1,6 +1,7 @@
 //! What became of messages: one message with its counts, lists, the people of a message one by one, a live
 //! view, and totals over time. Reads only, and never counts rows: counts, sets and rollups are kept.
 
+mod explain;
 mod messages;
 mod recipients;
 mod totals;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+pub use explain::{ClauseTest, Explained};
 pub use messages::{ListFilter, View};
 pub use recipients::{DeliveryView, Recipient, RecipientFilter, RecipientState};
 pub use totals::{GroupBy, TotalRow, TotalsQuery};

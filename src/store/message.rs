@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::Result;
+use super::{ClauseMembers, Result};
 use crate::domain::access::Principal;
 use crate::domain::batch::{Claimed, ProviderId};
 use crate::domain::channel::Channel;
@@ -46,6 +46,10 @@ pub trait Messages: Send + Sync {
 
     /// Who the message is for; the snapshot.
     async fn members(&self, id: MessageId) -> Result<Set>;
+
+    /// The clauses of a message's expression in which a person of the snapshot was, ascending. Means nothing for
+    /// somebody who is not of the snapshot, and is empty where no clauses are kept.
+    async fn clauses(&self, id: MessageId, ordinal: u32) -> Result<Vec<u32>>;
 
     /// Every outcome of a leg's members between two ordinals (both included), oldest first, `Pending` moves
     /// left out. Sets are cut to the range. Who is in no row is pending.
@@ -96,6 +100,8 @@ pub struct Accept {
     pub content: Arc<Content>,
     /// Whom it is for.
     pub members: Members,
+    /// Which of them were in which clause of the expression; empty for lists and for a single clause.
+    pub clauses: Vec<ClauseMembers>,
     /// The key's version when it was checked.
     pub key: (KeyId, i64),
     /// The grants used and their versions when they were checked.

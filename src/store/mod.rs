@@ -6,6 +6,7 @@
 
 mod access;
 mod books;
+mod clause;
 mod credential;
 mod delivery;
 mod departments;
@@ -32,6 +33,7 @@ mod users;
 use std::sync::Arc;
 
 pub use access::{Access, AccessImage, ApplicationDraft};
+pub use clause::ClauseMembers;
 pub use credential::{Credential, Credentials, Refresh, Turn};
 pub use delivery::{Claim, Deliveries, Depth, LegMaterial, Reach};
 pub use directory::{

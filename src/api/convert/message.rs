@@ -6,11 +6,12 @@ use super::{content, count, enums, invalid, required, time};
 use crate::api::v1;
 use crate::audience::Snapshot;
 use crate::domain::access::{Mode, Principal};
+use crate::domain::language::Language;
 use crate::domain::leg::Leg;
 use crate::domain::outcome::{Outcome, ReceiptKind};
 use crate::domain::refusal::Refusal;
 use crate::publish::{CancelAnswer, ChannelPlan, Receipt};
-use crate::report::{DeliveryView, Picture, Recipient, RecipientState, View};
+use crate::report::{ClauseTest, DeliveryView, Explained, Picture, Recipient, RecipientState, View};
 
 /// The longest words of a provider that are shown, in bytes.
 const DETAIL_BYTES_MAX: usize = 512;
@@ -183,6 +184,19 @@ pub fn recipient(person: &Recipient) -> v1::Recipient {
         state: state_number(person.state()),
         because: Vec::new(),
         deliveries: person.deliveries.iter().map(delivery).collect(),
+    }
+}
+
+/// One person's case.
+#[must_use]
+pub fn explained(explained: &Explained, user_id: &str, language: Language) -> v1::ExplainRecipientResponse {
+    let clause = |one: &ClauseTest| v1::ClauseTest { clause: one.clause.clone(), matched: one.matched };
+    v1::ExplainRecipientResponse {
+        in_snapshot: explained.recipient.is_some(),
+        clauses: explained.clauses.iter().map(clause).collect(),
+        recipient: explained.recipient.as_ref().map(recipient),
+        sentence: explained.sentence(user_id, language),
+        clauses_as_of_now: explained.as_of_now,
     }
 }
 

@@ -60,6 +60,7 @@ impl Postgres {
         for place in decided.stored.iter().copied() {
             let item = &group[place];
             made.people(item.facts.id, &item.members);
+            made.clauses(item.facts.id, &item.members, &item.clauses);
             let release = std::mem::take(&mut releases[place]);
             let stored = made.release(&item.facts, release, &mut seen.ids)?;
             decided.answers[place] = Some(Accepted::Stored(stored));

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::vec::IntoIter;
 
+use tokio_postgres::types::ToSql;
+
 use super::batch::{self, NewBatches};
 use super::leg::{self, NewLegs, NewSettlements};
 use super::session::Session;
@@ -11,6 +13,7 @@ use crate::domain::id::{BatchId, MessageId};
 use crate::domain::message::{MessageFacts, MessageState, PERSONAL_MAX};
 use crate::domain::set;
 use crate::store::books::{Books, Tally};
+use crate::store::clause::{self, ClauseMembers};
 use crate::store::encode::signed;
 use crate::store::release::Release;
 use crate::store::{Error, Members, Result, Stored};
@@ -18,6 +21,8 @@ use crate::store::{Error, Members, Result, Stored};
 const PERSONAL: &str = "insert into personal (ordinal, message_id) select * from unnest($1::bigint[], $2::bigint[])";
 const SEGMENTS: &str = "insert into audience_segment (message_id, segment, members) \
                         select * from unnest($1::bigint[], $2::bigint[], $3::bytea[])";
+const CLAUSES: &str = "insert into audience_clause (message_id, clause, segment, members) \
+                       select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[])";
 const USE_UP: &str = "update usage set n = used.n from unnest($1::bigint[], $2::bigint[], $3::bigint[]) \
                       as used (grant_id, day, n) where usage.grant_id = used.grant_id and usage.day = used.day";
 const STATE: &str = "update message set state = $2 where id = $1";
@@ -25,11 +30,21 @@ const STATE: &str = "update message set state = $2 where id = $1";
 /// People reached by grants on days.
 pub(super) type Usage = BTreeMap<(i64, i64), u64>;
 
+/// Rows of clauses, column by column.
+#[derive(Default)]
+struct Clauses {
+    messages: Vec<i64>,
+    clauses: Vec<i64>,
+    segments: Vec<i64>,
+    members: Vec<Option<Vec<u8>>>,
+}
+
 /// Rows to be written.
 #[derive(Default)]
 pub(super) struct Made<'a> {
     people: (Vec<i64>, Vec<i64>),
     segments: (Vec<i64>, Vec<i64>, Vec<Vec<u8>>),
+    clauses: Clauses,
     legs: NewLegs<'a>,
     settlements: NewSettlements<'a>,
     batches: NewBatches<'a>,
@@ -38,6 +53,12 @@ pub(super) struct Made<'a> {
     pub(super) used: Usage,
     /// The new state of a message that was there before.
     pub(super) state: Option<(MessageId, MessageState)>,
+}
+
+impl Clauses {
+    fn values(&self) -> [&(dyn ToSql + Sync); 4] {
+        [&self.messages, &self.clauses, &self.segments, &self.members]
+    }
 }
 
 impl<'a> Made<'a> {
@@ -63,6 +84,16 @@ impl<'a> Made<'a> {
             self.segments.0.push(id.0);
             self.segments.1.push(i64::from(segment));
             self.segments.2.push(set::to_bytes(&part));
+        }
+    }
+
+    /// Which of them were in which clause.
+    pub(super) fn clauses(&mut self, id: MessageId, members: &Members, clauses: &[ClauseMembers]) {
+        for row in clause::rows(members, clauses) {
+            self.clauses.messages.push(id.0);
+            self.clauses.clauses.push(row.clause);
+            self.clauses.segments.push(row.segment);
+            self.clauses.members.push(row.members);
         }
     }
 
@@ -94,14 +125,25 @@ impl<'a> Made<'a> {
         let (grants, days): (Vec<i64>, Vec<i64>) = grants_and_days.into_iter().unzip();
         let state = self.state.map(|(id, state)| (id.0, state as i64));
         let totals = tally::rolled_up(&self.tally);
-        let Made { people, segments, legs, settlements, batches, tally, .. } = &self;
-        let [personal, audience, make_legs, settle, make_batches, use_up, set_state, roll_up] = session
-            .prepared([PERSONAL, SEGMENTS, leg::INSERT, leg::SETTLE, batch::INSERT, USE_UP, STATE, tally::ROLL_UP])
+        let Made { people, segments, clauses, legs, settlements, batches, tally, .. } = &self;
+        let [personal, audience, why, make_legs, settle, make_batches, use_up, set_state, roll_up] = session
+            .prepared([
+                PERSONAL,
+                SEGMENTS,
+                CLAUSES,
+                leg::INSERT,
+                leg::SETTLE,
+                batch::INSERT,
+                USE_UP,
+                STATE,
+                tally::ROLL_UP,
+            ])
             .await?;
         let (id, state_code) = state.unwrap_or_default();
         futures::try_join!(
             session.run_if(!people.0.is_empty(), &personal, [&people.0, &people.1]),
             session.run_if(!segments.0.is_empty(), &audience, [&segments.0, &segments.1, &segments.2]),
+            session.run_if(!clauses.messages.is_empty(), &why, clauses.values()),
             session.run_if(!legs.is_empty(), &make_legs, legs.values()),
             session.run_if(!settlements.is_empty(), &settle, settlements.values()),
             session.run_if(!batches.is_empty(), &make_batches, batches.values()),

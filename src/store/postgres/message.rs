@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use tokio_postgres::types::ToSql;
 
-use super::encode::get;
+use super::encode::{get, small};
 use super::made::Made;
 use super::{Postgres, batch, cancel, leg, row};
 use crate::domain::access::Principal;
@@ -11,8 +11,9 @@ use crate::domain::id::{LegId, MessageId};
 use crate::domain::leg::Leg;
 use crate::domain::message::MessageState;
 use crate::domain::outcome::Reason;
-use crate::domain::set::Set;
+use crate::domain::set::{self, Set};
 use crate::domain::time::At;
+use crate::store::clause;
 use crate::store::facts::{self, first_id};
 use crate::store::release::{Release, first_state};
 use crate::store::{
@@ -50,6 +51,19 @@ impl Messages for Postgres {
 
     async fn legs(&self, id: MessageId) -> Result<Vec<Leg>> {
         leg::all(&self.snapshot().await?, id).await
+    }
+
+    async fn clauses(&self, id: MessageId, ordinal: u32) -> Result<Vec<u32>> {
+        const SQL: &str =
+            "select clause, members from audience_clause where message_id = $1 and segment = $2 order by clause";
+        let segment = i64::from(set::segment_of(ordinal));
+        let mut clauses = Vec::new();
+        for row in self.session().await?.rows(SQL, &[&id.0, &segment]).await? {
+            if clause::holds(get::<Option<&[u8]>>(&row, 1)?, ordinal)? {
+                clauses.push(small(&row, 0)?);
+            }
+        }
+        Ok(clauses)
     }
 
     async fn members(&self, id: MessageId) -> Result<Set> {

@@ -12,6 +12,7 @@ use crate::domain::message::{MessageFacts, PERSONAL_MAX};
 use crate::domain::set;
 use crate::domain::time::At;
 use crate::store::books::{Books, Tally};
+use crate::store::clause;
 use crate::store::encode::lane_and_channel;
 use crate::store::facts::Texts;
 use crate::store::release::{Birth, NewBatch, Release, first_state, state_at};
@@ -89,6 +90,7 @@ fn store(connection: &Connection, item: &Accept, texts: &Texts, epoch: i64, rest
         use_up(connection, grant, day, item.members.len())?;
     }
     remember_people(connection, item.facts.id, &item.members, rest)?;
+    remember_clauses(connection, item)?;
     if !item.released {
         return Ok(Accepted::Stored(Stored::default()));
     }
@@ -146,6 +148,17 @@ fn remember_people(connection: &Connection, id: MessageId, members: &Members, re
         connection
             .prepare_cached("insert into audience_segment (message_id, segment, members) values (?1, ?2, ?3)")
             .and_then(|mut statement| statement.execute((id.0, segment, set::to_bytes(&part))))
+            .map_err(fault)?;
+    }
+    Ok(())
+}
+
+fn remember_clauses(connection: &Connection, item: &Accept) -> Result<()> {
+    const SQL: &str = "insert into audience_clause (message_id, clause, segment, members) values (?1, ?2, ?3, ?4)";
+    for row in clause::rows(&item.members, &item.clauses) {
+        connection
+            .prepare_cached(SQL)
+            .and_then(|mut statement| statement.execute((item.facts.id.0, row.clause, row.segment, row.members)))
             .map_err(fault)?;
     }
     Ok(())

@@ -12,9 +12,10 @@ use crate::domain::id::{LegId, MessageId};
 use crate::domain::leg::Leg;
 use crate::domain::message::MessageState;
 use crate::domain::outcome::Reason;
-use crate::domain::set::Set;
+use crate::domain::set::{self, Set};
 use crate::domain::time::At;
 use crate::store::books::Tally;
+use crate::store::clause;
 use crate::store::facts::{Texts, first_id};
 use crate::store::release::first_state;
 use crate::store::{
@@ -43,6 +44,24 @@ impl Messages for Sqlite {
 
     async fn legs(&self, id: MessageId) -> Result<Vec<Leg>> {
         self.readers.read(move |connection| snapshot(connection, |connection| leg::all(connection, id))).await
+    }
+
+    async fn clauses(&self, id: MessageId, ordinal: u32) -> Result<Vec<u32>> {
+        const SQL: &str = "select clause, members from audience_clause where message_id = ?1 and segment = ?2";
+        self.readers
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(SQL).map_err(fault)?;
+                let mut rows = statement.query((id.0, set::segment_of(ordinal))).map_err(fault)?;
+                let mut clauses = Vec::new();
+                while let Some(row) = rows.next().map_err(fault)? {
+                    let members: Option<Vec<u8>> = row.get(1).map_err(fault)?;
+                    if clause::holds(members.as_deref(), ordinal)? {
+                        clauses.push(row.get(0).map_err(fault)?);
+                    }
+                }
+                Ok(clauses)
+            })
+            .await
     }
 
     async fn members(&self, id: MessageId) -> Result<Set> {

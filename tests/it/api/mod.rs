@@ -4,6 +4,7 @@ mod access;
 mod descriptors;
 mod directory;
 mod errors;
+mod explain;
 mod health_reflection;
 mod inbox;
 mod node;

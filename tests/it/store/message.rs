@@ -11,7 +11,7 @@ use campanile::domain::message::MessageState;
 use campanile::domain::outcome::{Outcome, Reason};
 use campanile::domain::set::Set;
 use campanile::domain::time::At;
-use campanile::store::{Accept, Accepted, Cancelled, MessageFilter};
+use campanile::store::{Accept, Accepted, Cancelled, ClauseMembers, MessageFilter};
 
 use super::Store;
 use super::fixture::{NOW, department, nth, set};
@@ -44,10 +44,31 @@ super::cases! {
     a_cancel_is_in_the_change_feed_once,
     messages_are_listed_newest_first,
     outcomes_are_cut_to_a_range,
+    clauses_say_who_was_in_which,
 }
 
 fn everybody(n: u32) -> Set {
     (nth(1)..=nth(n)).collect()
+}
+
+async fn clauses_say_who_was_in_which(store: &Store) {
+    office(store, 30).await;
+    let some: Set = (nth(1)..=nth(5)).collect();
+    let mut item = publish(store, 1, everybody(30), &[Email]).await;
+    item.clauses = vec![
+        ClauseMembers { clause: 0, members: everybody(30) },
+        ClauseMembers { clause: 1, members: some },
+        ClauseMembers { clause: 2, members: Set::new() },
+    ];
+    let mut alone = publish(store, 2, Set::from_iter([nth(3)]), &[Email]).await;
+    alone.clauses = vec![ClauseMembers { clause: 1, members: Set::from_iter([nth(3)]) }];
+    let listed = publish(store, 3, everybody(30), &[Email]).await;
+    for item in [item, alone, listed] {
+        accept(store, item).await;
+    }
+    let held = async |n: i64, ordinal: u32| store.messages.clauses(id(n), ordinal).await.unwrap();
+    assert_eq!((held(1, nth(5)).await, held(1, nth(6)).await), (vec![0, 1], vec![0]));
+    assert_eq!((held(2, nth(3)).await, held(3, nth(3)).await, held(4, nth(3)).await), (vec![1], vec![], vec![]));
 }
 
 async fn state(store: &Store, n: i64) -> MessageState {

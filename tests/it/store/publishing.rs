@@ -109,6 +109,7 @@ pub async fn publish(store: &Store, n: i64, people: Set, channels: &[Channel]) -
         digest: [u8::try_from(n % 256).unwrap(); 32],
         content: Arc::new(Content { title: format!("Notice {n}"), ..Content::default() }),
         members,
+        clauses: Vec::new(),
         key: (KeyId(1), 1),
         grants: vec![(GrantId(1), 1)],
         quota: None,

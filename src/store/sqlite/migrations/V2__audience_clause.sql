@@ -1,0 +1,9 @@
+-- Why a person is among a message's people: those of the snapshot who were in a clause of the expression, by the
+-- clause's place among the different ones. No members: everybody of the segment. One clause alone needs no rows.
+create table audience_clause (
+  message_id integer not null,
+  clause integer not null,
+  segment integer not null,
+  members blob,
+  primary key (message_id, clause, segment)
+) without rowid;
