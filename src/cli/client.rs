@@ -39,7 +39,7 @@ pub struct Connection {
     /// Certificates (PEM) to trust for https:// besides the system's
     #[arg(long, global = true, value_name = "FILE", env = "CAMPANILE_CA")]
     pub ca: Option<PathBuf>,
-    /// Print answers as JSON
+    /// Print answers as JSON, and a refusal as {code, reason, field, message, metadata} to stderr
     #[arg(long, global = true)]
     pub json: bool,
 }
@@ -222,6 +222,8 @@ pub enum Exit {
 pub struct Failure {
     /// The exit code.
     pub exit: Exit,
+    /// The number of the gRPC status; 0 when the fault is on this side.
+    pub code: i32,
     /// The stable reason of the service; empty when the fault is on this side.
     pub reason: String,
     /// What is wrong and what to do.
@@ -262,7 +264,22 @@ impl Failure {
     }
 
     fn plain(exit: Exit, message: impl Into<String>) -> Failure {
-        Failure { exit, reason: String::new(), message: message.into(), field: String::new(), metadata: Vec::new() }
+        let (reason, field, metadata) = Default::default();
+        Failure { exit, code: 0, reason, message: message.into(), field, metadata }
+    }
+
+    /// The same as JSON, as the HTTP edge says it.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let metadata: std::collections::BTreeMap<_, _> = self.metadata.iter().cloned().collect();
+        serde_json::json!({
+            "code": self.code,
+            "reason": self.reason,
+            "field": self.field,
+            "message": self.message,
+            "metadata": metadata,
+        })
+        .to_string()
     }
 
     /// The lines for stderr.
@@ -302,6 +319,7 @@ impl From<Status> for Failure {
         };
         let local = status.get_details_localized_message().map(|local| local.message);
         let mut failure = Failure::plain(exit, local.unwrap_or_else(|| status.message().to_owned()));
+        failure.code = status.code() as i32;
         if let Some(info) = status.get_details_error_info() {
             failure.reason = info.reason;
             failure.metadata = info.metadata.into_iter().collect();

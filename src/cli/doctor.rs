@@ -82,8 +82,12 @@ async fn service(connection: &Connection, checks: &mut Vec<Check>) -> bool {
             false
         }
         Err(failure) if failure.exit == Exit::NotPermitted => {
-            let sentence =
-                format!("One answers at {url}; to look inside, give an administrator's token (CAMPANILE_TOKEN).");
+            let sentence = match connection.has_token() {
+                true => format!("One answers at {url} and refuses the token: {}", failure.message),
+                false => {
+                    format!("One answers at {url}; to look inside, give an administrator's token (CAMPANILE_TOKEN).")
+                }
+            };
             checks.push(check("service", Level::Warn, sentence));
             true
         }

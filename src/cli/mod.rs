@@ -86,10 +86,11 @@ pub fn run(cli: Cli) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let json = cli.connection.json;
     match runtime.block_on(carry_out(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{}", failure.lines());
+            eprintln!("{}", if json { failure.json() } else { failure.lines() });
             ExitCode::from(failure.exit as u8)
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 use jiff::tz::TimeZone;
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
@@ -43,6 +43,9 @@ fn json_text<M: Message>(name: &str, message: &M) -> Result<String, Failure> {
     String::from_utf8(out.into_inner()).map_err(|error| fault(&error))
 }
 
+/// Headers of columns that hold ids.
+const IDS: [&str; 7] = ["application", "department", "grant", "key", "message", "node", "provider"];
+
 /// An empty table in the house's style. Chinese characters count as two columns.
 #[must_use]
 pub fn table(header: &[&str]) -> Table {
@@ -54,6 +57,14 @@ pub fn table(header: &[&str]) -> Table {
         table.set_content_arrangement(ContentArrangement::Dynamic);
     }
     table.set_header(header.to_vec());
+    for (place, name) in header.iter().enumerate() {
+        // An id that is broken over two lines cannot be copied: other columns give way.
+        if IDS.contains(name)
+            && let Some(column) = table.column_mut(place)
+        {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
     table
 }
 

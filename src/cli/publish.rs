@@ -284,6 +284,10 @@ pub async fn cancel(connection: &Connection, message_id: String, why: String) ->
     if connection.json {
         return print::json("CancelMessageResponse", &answer);
     }
+    if answer.is_final && answer.sent + answer.stopped + answer.open == 0 {
+        println!("{}: nothing had been sent, and nothing will be.", print::state(answer.state));
+        return Ok(());
+    }
     println!(
         "{}: {} were sent, {} stopped, {} still in a provider's hands.",
         print::state(answer.state),

@@ -247,7 +247,7 @@ impl Engine {
         }
         let (provider, lane, channel) = (work.provider, place(work.claimed.lane), work.claimed.channel);
         self.providers[provider].prepared[lane] -= prepared;
-        self.shared.activity.decided(channel, outcome, n);
+        self.shared.decided(provider, channel, outcome, n);
         self.touch(key);
     }
 

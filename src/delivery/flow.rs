@@ -11,7 +11,6 @@ use super::progress::Stage;
 use super::settle::backoff;
 use super::tally::Tally;
 use super::vitals::Impression;
-use crate::domain::channel::Channel;
 use crate::domain::class::Lane;
 use crate::domain::outcome::{Outcome, Reason};
 
@@ -239,12 +238,12 @@ impl Engine {
 
     fn decided(&mut self, key: u64, tally: Tally) {
         let Some(work) = self.works.get_mut(&key) else { return };
-        let channel: Channel = work.claimed.channel;
+        let (provider, channel) = (work.provider, work.claimed.channel);
         for row in &tally.settled {
-            self.shared.activity.decided(channel, row.outcome, row.set.len());
+            self.shared.decided(provider, channel, row.outcome, row.set.len());
         }
         for row in &tally.again {
-            self.shared.activity.decided(channel, Outcome::Pending, row.set.len());
+            self.shared.decided(provider, channel, Outcome::Pending, row.set.len());
         }
         work.decide(tally);
     }

@@ -16,8 +16,10 @@ use super::material::Material;
 use super::view::{ProviderReport, View};
 use crate::channel::{Capacity, Registry};
 use crate::domain::batch::{Claimed, Fence, STUB_PROVIDER};
+use crate::domain::channel::Channel;
 use crate::domain::class::Lane;
 use crate::domain::id::MessageId;
+use crate::domain::outcome::Outcome;
 use crate::runtime::clock::SharedClock;
 use crate::store::LegMaterial;
 
@@ -152,6 +154,13 @@ pub(super) struct Inbox {
 }
 
 impl Shared {
+    /// Counts deliveries that were decided. What the stub answers under a test key reached nobody and is not counted.
+    pub(super) fn decided(&self, provider: usize, channel: Channel, outcome: Outcome, n: u64) {
+        if *self.views[provider].id != *STUB_PROVIDER {
+            self.activity.decided(channel, outcome, n);
+        }
+    }
+
     pub(super) fn new(lease: Lease, delivers: bool, registry: &Registry, clock: SharedClock) -> Shared {
         Shared {
             views: registry.iter().map(|(id, channel)| View::new(id.clone(), &**channel)).collect(),

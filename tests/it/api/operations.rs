@@ -143,6 +143,25 @@ async fn a_wrong_secret_holds_the_provider_until_it_is_mended_and_fails_nothing(
     app.stop().await;
 }
 
+#[tokio::test]
+async fn what_the_stub_answers_under_a_test_key_is_no_verdict_of_a_provider() {
+    let app = TestApp::start().await;
+    let campus = app.campus().await;
+    let letter =
+        v1::PublishRequest { channels: vec![v1::Channel::Email.into()], ..letter("t", &["sim-sent", "sim-refused"]) };
+    let message_id = app.publish(&campus.test).publish(letter).await.unwrap().into_inner().message_id;
+    let mut client = app.publish(&campus.test);
+    eventually("both are settled", async || {
+        let wanted = v1::GetMessageRequest { message_id: message_id.clone(), ..Default::default() };
+        let message = client.get_message(wanted).await.unwrap().into_inner().message.unwrap();
+        (message.counts[0].pending == 0).then_some(())
+    })
+    .await;
+    let text = metrics(app.app()).await;
+    let counted = text.lines().filter(|line| line.starts_with("campanile_verdicts_total{channel=\"email\""));
+    assert!(counted.clone().all(|line| line.ends_with(" 0")), "{:?}", counted.collect::<Vec<_>>());
+}
+
 async fn counts(app: &TestApp, campus: &Campus, message_id: &str) -> v1::Counts {
     let wanted = v1::GetMessageRequest { message_id: message_id.to_owned(), ..Default::default() };
     let message = app.publish(&campus.live).get_message(wanted).await.unwrap().into_inner().message.unwrap();

@@ -155,7 +155,7 @@ fn an_operator_sees_how_a_service_is() {
     assert_eq!((code, found["worst"] == "fail"), (Some(i32::from(failed)), failed), "{out}\n{err}");
 
     let (code, out, _) = service.run(&["--token", "cpl_live_x", "doctor"]);
-    assert_eq!((code, out.contains("give an administrator's token")), (Some(0), true), "{out}");
+    assert_eq!((code, out.contains("refuses the token")), (Some(0), true), "{out}");
 }
 
 fn level_of(check: &serde_json::Value) -> (&str, &str) {
@@ -252,6 +252,19 @@ fn what_can_never_succeed_is_not_to_be_tried_again_and_a_closed_pipe_is_no_fault
     drop(child.stdout.take());
     let ended = child.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+}
+
+#[test]
+fn with_json_a_refusal_is_json_too() {
+    let service = Service::start();
+    let (code, out, err) = service.run(&["--json", "cancel", "msg_0000000000001"]);
+    let last = err.lines().last().unwrap();
+    let refusal: serde_json::Value = serde_json::from_str(last).unwrap_or_else(|_| panic!("{err}"));
+    assert_eq!(
+        (code, out.as_str(), &refusal["code"], &refusal["reason"]),
+        (Some(1), "", &5.into(), &"NOT_FOUND".into())
+    );
+    assert_eq!(refusal["field"], "message_id");
 }
 
 #[test]
