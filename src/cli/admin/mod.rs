@@ -1,7 +1,9 @@
 //! `campanile admin …`: departments, applications, keys and grants, as calls of the public interface.
 
+mod apply;
 mod grant;
 mod key;
+mod known;
 
 use clap::Subcommand;
 
@@ -15,6 +17,8 @@ const LIST_MAX: i32 = 1_000;
 /// What to administer.
 #[derive(Clone, Debug, Subcommand)]
 pub enum AdminCommand {
+    /// Make departments, applications and grants so as one file says
+    Apply(apply::ApplyArgs),
     /// Departments: set, list
     #[command(subcommand)]
     Department(Department),
@@ -61,9 +65,6 @@ pub enum Application {
         /// The department that owns it
         #[arg(long, value_name = "ID")]
         department: String,
-        /// Whom to ask about it
-        #[arg(long, default_value = "", hide_default_value = true)]
-        contact: String,
         /// Channel of messages that name none; may be repeated
         #[arg(long = "channel", value_parser = print::parse_channel)]
         channels: Vec<v1::Channel>,
@@ -99,6 +100,7 @@ pub enum Revoke {
 /// Carries out one administrator's command.
 pub async fn run(connection: &Connection, command: AdminCommand) -> Result<(), Failure> {
     match command {
+        AdminCommand::Apply(args) => apply::run(connection, args).await,
         AdminCommand::Department(command) => department(connection, command).await,
         AdminCommand::Application(command) => application(connection, command).await,
         AdminCommand::Key(command) => key::run(connection, command).await,
@@ -139,11 +141,10 @@ async fn department(connection: &Connection, command: Department) -> Result<(), 
 async fn application(connection: &Connection, command: Application) -> Result<(), Failure> {
     let mut client = connection.open().await?.access();
     match command {
-        Application::Create { title, department, contact, channels, inbox_for } => {
+        Application::Create { title, department, channels, inbox_for } => {
             let application = v1::Application {
                 title,
                 department_id: department,
-                contact,
                 default_channels: channels.into_iter().map(i32::from).collect(),
                 inbox_gateway_department_ids: inbox_for,
                 ..Default::default()

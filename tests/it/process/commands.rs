@@ -255,6 +255,43 @@ fn what_can_never_succeed_is_not_to_be_tried_again_and_a_closed_pipe_is_no_fault
 }
 
 #[test]
+fn a_campus_file_is_applied_once_and_a_second_run_changes_nothing() {
+    let service = Service::start();
+    let file = service.folder.path().join("campus.toml");
+    let said = "[[department]]\nid = \"cs\"\nname = \"计算机学院\"\nunder = \"campus\"\n\
+                [[department]]\nid = \"campus\"\nname = \"钟楼大学\"\n\
+                [[application]]\ntitle = \"教务系统\"\ndepartment = \"cs\"\nchannels = [\"app\"]\ninbox_for = [\"campus\"]\n\
+                [[grant]]\napplication = \"教务系统\"\ndepartments = [\"cs\"]\nper_day = 500\n\
+                [[grant]]\napplication = \"教务系统\"\naudience = \"department:campus\"\ndepartments = [\"cs\"]\n\
+                channels = [\"app\"]\nclasses = [\"notice\"]\n";
+    fs::write(&file, said).unwrap();
+    let file = file.to_str().unwrap();
+    let dry = service.done(&["admin", "apply", file, "--dry-run"]);
+    assert!(dry.contains("+ department campus 钟楼大学\n+ department cs 计算机学院\n"), "{dry}");
+    assert!(dry.contains("5 to be done, 0 are so already. Nothing was done"), "{dry}");
+    assert!(!service.done(&["admin", "department", "list"]).contains("campus"));
+
+    assert!(service.done(&["admin", "apply", file]).contains("5 to be done"));
+    let again = service.done(&["admin", "apply", file]);
+    assert_eq!(again.trim(), "Nothing is to be done; 5 are so already.");
+    fs::write(file, said.replace("钟楼大学", "钟楼学院")).unwrap();
+    let changed: serde_json::Value = serde_json::from_str(&service.done(&["--json", "admin", "apply", file])).unwrap();
+    assert_eq!((&changed["changedDepartments"][0], &changed["unchanged"]), (&"campus".into(), &4.into()));
+
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/campus.toml");
+    assert!(service.done(&["admin", "apply", sample]).contains("~ department campus 钟楼大学\n+ department library"));
+    assert!(service.done(&["admin", "apply", sample]).contains("Nothing is to be done"));
+
+    fs::write(file, "[[grant]]\napplication = \"教务\"\ndepartments = [\"cs\"]\n").unwrap();
+    let (code, _, err) = service.run(&["admin", "apply", file]);
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.contains("neither there nor in the file"), "{err}");
+    fs::write(file, "[[grants]]\n").unwrap();
+    let (code, _, err) = service.run(&["admin", "apply", file]);
+    assert_eq!((code, err.contains("unknown field `grants`")), (Some(2), true), "{err}");
+}
+
+#[test]
 fn with_json_a_refusal_is_json_too() {
     let service = Service::start();
     let (code, out, err) = service.run(&["--json", "cancel", "msg_0000000000001"]);

@@ -1,0 +1,176 @@
+//! What a campus file says, as the interface's own messages.
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+
+use crate::api::v1;
+use crate::cli::print;
+
+/// The whole file. Unknown names are refused: a misspelt one would silently mean nothing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    #[serde(default, rename = "department")]
+    departments: Vec<Department>,
+    #[serde(default, rename = "application")]
+    applications: Vec<Application>,
+    #[serde(default, rename = "grant")]
+    grants: Vec<Grant>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Department {
+    id: String,
+    name: String,
+    #[serde(default)]
+    under: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Application {
+    title: String,
+    department: String,
+    #[serde(default)]
+    channels: Vec<String>,
+    #[serde(default)]
+    inbox_for: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Grant {
+    #[serde(default)]
+    application: String,
+    #[serde(default)]
+    user: String,
+    #[serde(default)]
+    departments: Vec<String>,
+    #[serde(default)]
+    audience: String,
+    #[serde(default)]
+    channels: Vec<String>,
+    #[serde(default)]
+    classes: Vec<String>,
+    #[serde(default)]
+    tags: Vec<String>,
+    #[serde(default)]
+    per_day: i32,
+    #[serde(default)]
+    per_message: i32,
+    #[serde(default)]
+    may_act_for: bool,
+}
+
+/// What there should be.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Wanted {
+    /// Departments; only id, name and parent are said.
+    pub(super) departments: Vec<v1::Department>,
+    /// Applications, each title once.
+    pub(super) applications: Vec<v1::Application>,
+    /// Who holds what, without a principal.
+    pub(super) grants: Vec<(Holder, v1::Grant)>,
+}
+
+/// Who holds a grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Holder {
+    /// The application with this title.
+    Application(String),
+    /// The person with this id.
+    User(String),
+}
+
+/// Reads a file. The error is a sentence that says where and what.
+pub(super) fn parse(text: &str) -> Result<Wanted, String> {
+    let text: Text = toml::from_str(text).map_err(|fault| fault.to_string())?;
+    let wanted = Wanted {
+        departments: text.departments.into_iter().map(department).collect(),
+        applications: text.applications.into_iter().map(application).collect::<Result<_, _>>()?,
+        grants: text.grants.into_iter().zip(1..).map(grant).collect::<Result<_, _>>()?,
+    };
+    once("department", wanted.departments.iter().map(|one| &one.department_id))?;
+    once("application", wanted.applications.iter().map(|one| &one.title))?;
+    Ok(wanted)
+}
+
+fn once<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(format!("the {what} {name:?} is said twice"));
+        }
+    }
+    Ok(())
+}
+
+fn department(said: Department) -> v1::Department {
+    v1::Department { department_id: said.id, parent_id: said.under, name: said.name, ..Default::default() }
+}
+
+fn application(said: Application) -> Result<v1::Application, String> {
+    let fault = |fault: String| format!("application {:?}: channels: {fault}", said.title);
+    Ok(v1::Application {
+        default_channels: channels(&said.channels).map_err(fault)?,
+        title: said.title,
+        department_id: said.department,
+        inbox_gateway_department_ids: said.inbox_for,
+        ..Default::default()
+    })
+}
+
+fn grant((said, place): (Grant, usize)) -> Result<(Holder, v1::Grant), String> {
+    let fault = |fault: String| format!("grant {place}: {fault}");
+    let holder = match (said.application.is_empty(), said.user.is_empty()) {
+        (false, true) => Holder::Application(said.application),
+        (true, false) => Holder::User(said.user),
+        _ => return Err(fault("name one holder, `application` or `user`".to_owned())),
+    };
+    let classes = said.classes.iter().map(|name| print::parse_class(name).map(i32::from));
+    let grant = v1::Grant {
+        department_ids: said.departments,
+        audience: said.audience,
+        channels: channels(&said.channels).map_err(|word| fault(format!("channels: {word}")))?,
+        classes: classes.collect::<Result<_, _>>().map_err(|word| fault(format!("classes: {word}")))?,
+        tags: said.tags,
+        per_day: said.per_day,
+        per_message: said.per_message,
+        may_act_for: said.may_act_for,
+        ..Default::default()
+    };
+    Ok((holder, grant))
+}
+
+fn channels(names: &[String]) -> Result<Vec<i32>, String> {
+    names.iter().map(|name| print::parse_channel(name).map(i32::from)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_and_what_cannot_be_meant_is_refused() {
+        let wanted = parse(
+            "[[department]]\nid = \"library\"\nname = \"图书馆\"\n[[application]]\ntitle = \"图书馆系统\"\ndepartment = \
+             \"library\"\nchannels = [\"email\"]\n[[grant]]\napplication = \"图书馆系统\"\ndepartments = [\"library\"]\n",
+        )
+        .unwrap();
+        assert_eq!((wanted.departments.len(), wanted.applications[0].default_channels.len()), (1, 1));
+        assert_eq!(wanted.grants[0].0, Holder::Application("图书馆系统".to_owned()));
+        for (bad, word) in [
+            ("[[departement]]\nid = \"x\"\n", "unknown field"),
+            ("[[department]]\nid = \"x\"\n", "missing field `name`"),
+            ("[[department]]\nid = \"x\"\nname = \"X\"\n[[department]]\nid = \"x\"\nname = \"Y\"\n", "said twice"),
+            ("[[application]]\ntitle = \"A\"\ndepartment = \"x\"\nchannels = [\"smoke\"]\n", "known are email"),
+            ("[[grant]]\ndepartments = [\"x\"]\n", "grant 1: name one holder"),
+            ("[[grant]]\nuser = \"1\"\nclasses = [\"loud\"]\n", "grant 1: classes: known are"),
+        ] {
+            let fault = parse(bad).unwrap_err();
+            assert!(fault.contains(word), "{fault}");
+        }
+    }
+}
