@@ -1,12 +1,19 @@
 //! A five-term expression over the index in memory.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Instant;
 
+use campanile::access::{Grants, Policy, Request};
 use campanile::audience::{Index, Usable, parse, resolve};
+use campanile::domain::access::{Grant, Principal};
+use campanile::domain::audience::{Audience, UnknownUsers};
 use campanile::domain::channel::Channel;
+use campanile::domain::class::Class;
 use campanile::domain::directory::{Department, Tag, TagKind};
+use campanile::domain::id::{ApplicationId, GrantId};
 use campanile::domain::set::Set;
+use campanile::domain::time::At;
 use campanile::store::DirectoryImage;
 
 use crate::{Effort, median};
@@ -31,7 +38,66 @@ pub fn run(effort: Effort) {
         }
         println!("  {users:>10} users: {:>8.0} µs for {found} people  {aim}", median(spans));
     }
+    rights(effort);
     println!();
+}
+
+/// What a publish costs before its commit: the audience resolved, and every right to it checked.
+fn rights(effort: Effort) {
+    const USERS: u32 = 1_000_000;
+    let index = Index::new(image(USERS));
+    let snapshot = index.snapshot();
+    let policy = Policy::new(Arc::new(Grants::new(vec![grant()])));
+    let expression = Audience::Expression(EXPRESSION.into());
+    let one = Audience::Users { ids: vec![(USERS / 2).to_string()], unknown: UnknownUsers::Reject };
+    for (what, audience, aim) in [("one-to-one", one, "aim <= 20"), ("five terms", expression, "aim <= 500")] {
+        let mut spans = Vec::new();
+        for _ in 0..if effort.full { 5_000 } else { 1_000 } {
+            let began = Instant::now();
+            let found = resolve::resolve(&audience, &snapshot, &Usable::Any).expect("a set");
+            let request = Request {
+                principal: Principal::Application(ApplicationId(7)),
+                sender: None,
+                class: Class::Notice,
+                channels: &[Channel::Email],
+                department_id: 4,
+                owner_id: Some(4),
+                tags: &found.tags,
+                audience: &found.set,
+                snapshot: &snapshot,
+                now: At(1),
+                used_today: &|_| 0,
+            };
+            black_box(policy.decide(&request).expect("a right"));
+            spans.push(began.elapsed().as_secs_f64() * 1e6);
+        }
+        println!(
+            "  rights, {USERS} users, {what}: {:>6.1} µs for audience, access and scope together  {aim}",
+            median(spans)
+        );
+    }
+}
+
+/// A right over two departments, one of which holds everybody whom the expression names.
+fn grant() -> Grant {
+    Grant {
+        id: GrantId(1),
+        principal: Principal::Application(ApplicationId(7)),
+        department_ids: vec![4, 5],
+        audience: None,
+        tags: Vec::new(),
+        any_tag: true,
+        channels: vec![Channel::Email],
+        classes: vec![Class::Notice],
+        per_day: None,
+        per_message: None,
+        may_act_for: false,
+        valid_after: At(0),
+        expire_at: None,
+        granted_by: Principal::Person(0),
+        revoked_at: None,
+        version: 1,
+    }
 }
 
 fn image(users: u32) -> DirectoryImage {

@@ -8,6 +8,7 @@
 mod audience;
 mod campus;
 mod cluster;
+mod directory;
 mod echo;
 mod load;
 mod notice;
@@ -50,6 +51,9 @@ fn main() {
     let runtime = runtime();
     if wanted("store") {
         runtime.block_on(store::run(effort));
+    }
+    if wanted("directory") {
+        runtime.block_on(directory::run(effort));
     }
     if wanted("publish") {
         runtime.block_on(publish::run(effort));

@@ -27,6 +27,14 @@ impl Process {
         self.0.id()
     }
 
+    /// Asks it to end, and waits until it has.
+    fn stop(&mut self) {
+        if let Some(id) = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw) {
+            let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+        }
+        let _ = self.0.wait();
+    }
+
     /// Memory in use now, in MiB.
     pub fn resident_mib(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap_or_default();
@@ -77,6 +85,8 @@ pub struct Service {
     pub mail_log: PathBuf,
     /// What the WeCom stand-in received.
     pub wecom_log: PathBuf,
+    settings: PathBuf,
+    data: PathBuf,
     _standins: [Process; 2],
     _directory: tempfile::TempDir,
 }
@@ -104,7 +114,13 @@ impl Service {
                 nodes.push(serve(&settings, &data).await);
             }
         }
-        Service { nodes, token, mail_log, wecom_log, _standins: standins, _directory: directory }
+        Service { nodes, token, mail_log, wecom_log, settings, data, _standins: standins, _directory: directory }
+    }
+
+    /// Stops its first node as an operator would and starts it again.
+    pub async fn restart(&mut self) {
+        self.nodes[0].process.stop();
+        self.nodes[0] = serve(&self.settings, &self.data).await;
     }
 
     /// Where its first node serves gRPC.
