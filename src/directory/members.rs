@@ -4,7 +4,7 @@ use super::{Refused, Registrar, check, may_write, tags};
 use crate::access::Caller;
 use crate::audience::Snapshot;
 use crate::domain::access::KeyScope;
-use crate::domain::directory::TagKind;
+use crate::domain::directory::{TagKind, is_external_id};
 use crate::domain::line;
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::set::Set;
@@ -110,7 +110,9 @@ impl MemberEdit {
                 None => {
                     let message = "There is no such user. Correct the id, or enter the user into the directory first.";
                     let refusal = Refusal::new(Reason::UnknownUser, message).field(format!("{list}[{place}]"));
-                    self.refused.add(row, refusal);
+                    // Whatever else was sent there may be somebody's address.
+                    let named = is_external_id(&ids[place]);
+                    self.refused.add(row, if named { refusal.with("user_ids", &ids[place]) } else { refusal });
                 }
             }
         }

@@ -4,6 +4,7 @@ mod apply;
 mod grant;
 mod key;
 mod known;
+mod tag;
 
 use clap::Subcommand;
 
@@ -31,6 +32,9 @@ pub enum AdminCommand {
     /// Rights to send: create, list
     #[command(subcommand)]
     Grant(grant::Grant),
+    /// Tags and who is in them: set, add, remove, delete, list
+    #[command(subcommand)]
+    Tag(tag::Tag),
     /// End a key or a grant
     #[command(subcommand)]
     Revoke(Revoke),
@@ -105,6 +109,7 @@ pub async fn run(connection: &Connection, command: AdminCommand) -> Result<(), F
         AdminCommand::Application(command) => application(connection, command).await,
         AdminCommand::Key(command) => key::run(connection, command).await,
         AdminCommand::Grant(command) => grant::run(connection, command).await,
+        AdminCommand::Tag(command) => tag::run(connection, command).await,
         AdminCommand::Revoke(command) => revoke(connection, command).await,
     }
 }

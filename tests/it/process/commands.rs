@@ -255,6 +255,24 @@ fn what_can_never_succeed_is_not_to_be_tried_again_and_a_closed_pipe_is_no_fault
 }
 
 #[test]
+fn people_are_put_into_tags_and_taken_out() {
+    let service = Service::start();
+    service.done(&["admin", "department", "set", "library", "--name", "图书馆"]);
+    let file = service.folder.path().join("users.csv");
+    fs::write(&file, "user_id,name,department,tags\n1,王芳,library,校区:创新港\n2,李明,library,\n").unwrap();
+    service.done(&["import", file.to_str().unwrap()]);
+    let said = service.done(&["admin", "tag", "add", "校区:创新港", "1", "2"]);
+    assert!(said.contains("1 put into 校区:创新港, 0 taken out."), "{said}");
+    assert!(service.done(&["admin", "tag", "remove", "校区:创新港", "1"]).contains("1 taken out"));
+    service.done(&["admin", "tag", "set", "new", "--title", "新生", "--rule", "department:library AND NOT user:1"]);
+    let list = service.done(&["admin", "tag", "list"]);
+    assert!(list.contains("校区:创新港") && list.contains("新生"), "{list}");
+    let (code, _, err) = service.run(&["admin", "tag", "remove", "校区:创新港", "2", "nobody"]);
+    assert_eq!((code, err.contains("nobody (UNKNOWN_USER)")), (Some(1), true), "{err}");
+    assert!(service.done(&["admin", "tag", "delete", "new"]).contains("new is removed."));
+}
+
+#[test]
 fn a_campus_file_is_applied_once_and_a_second_run_changes_nothing() {
     let service = Service::start();
     let file = service.folder.path().join("campus.toml");
