@@ -49,7 +49,7 @@ fn rights(effort: Effort) {
     let snapshot = index.snapshot();
     let policy = Policy::new(Arc::new(Grants::new(vec![grant()])));
     let expression = Audience::Expression(EXPRESSION.into());
-    let one = Audience::Users { ids: vec![(USERS / 2).to_string()], unknown: UnknownUsers::Reject };
+    let one = Audience::Users { ids: vec![(USERS / 64 * 7).to_string()], unknown: UnknownUsers::Reject };
     for (what, audience, aim) in [("one-to-one", one, "aim <= 20"), ("five terms", expression, "aim <= 500")] {
         let mut spans = Vec::new();
         for _ in 0..if effort.full { 5_000 } else { 1_000 } {

@@ -4,8 +4,10 @@ use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use campanile::api::v1;
+use campanile::api::v1::access_service_client::AccessServiceClient;
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Endpoint};
 
@@ -117,10 +119,15 @@ impl Service {
         Service { nodes, token, mail_log, wecom_log, settings, data, _standins: standins, _directory: directory }
     }
 
-    /// Stops its first node as an operator would and starts it again.
-    pub async fn restart(&mut self) {
+    /// Stops its first node as an operator would and starts it again. Returns how long the start took until it answered.
+    pub async fn restart(&mut self) -> Duration {
         self.nodes[0].process.stop();
+        let began = Instant::now();
         self.nodes[0] = serve(&self.settings, &self.data).await;
+        // It listens before it has read everything; a call waits until it has.
+        let mut client = AccessServiceClient::new(connect(self.grpc()).await);
+        client.who_am_i(self.ask(v1::WhoAmIRequest {})).await.expect("an answer");
+        began.elapsed()
     }
 
     /// Where its first node serves gRPC.
