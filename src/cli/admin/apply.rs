@@ -6,15 +6,14 @@ mod plan;
 
 use std::path::PathBuf;
 
-use file::Holder;
 use plan::{Known, Plan};
 use serde_json::json;
 
 use super::super::client::{Connection, Failure, Session, timed};
 use super::super::{print, watch};
+use super::held::Holder;
 use super::known;
 use crate::api::v1;
-use crate::api::v1::principal::Subject;
 
 /// What to apply.
 #[derive(Clone, Debug, clap::Args)]
@@ -60,8 +59,8 @@ fn tell(plan: &Plan, dry_run: bool) {
     for application in &plan.applications {
         println!("+ application {} of {}", application.title, application.department_id);
     }
-    for (holder, grant) in &plan.grants {
-        println!("+ grant to {} for {}", name(holder), scope(grant));
+    for held in &plan.grants {
+        println!("+ grant to {} for {}", name(&held.holder), scope(&held.grant));
     }
     let n = plan.departments.len() + plan.applications.len() + plan.grants.len();
     let so = format!("{} are so already", plan.unchanged);
@@ -82,7 +81,7 @@ fn told(plan: &Plan, dry_run: bool) -> serde_json::Value {
         "newDepartments": departments(true),
         "changedDepartments": departments(false),
         "newApplications": plan.applications.iter().map(|one| one.title.clone()).collect::<Vec<_>>(),
-        "newGrants": plan.grants.iter().map(|(holder, _)| name(holder)).collect::<Vec<_>>(),
+        "newGrants": plan.grants.iter().map(|held| name(&held.holder)).collect::<Vec<_>>(),
         "unchanged": plan.unchanged,
     })
 }
@@ -112,16 +111,9 @@ async fn carry_out(session: &Session, plan: &Plan, mut applications: Vec<v1::App
         applications.extend(access.create_application(timed(request)).await?.into_inner().application);
         bar.inc(1);
     }
-    for (holder, grant) in &plan.grants {
-        let subject = match holder {
-            Holder::User(id) => Subject::UserId(id.clone()),
-            Holder::Application(title) => {
-                let found = applications.iter().find(|one| one.title == *title);
-                Subject::ApplicationId(found.map(|one| one.application_id.clone()).unwrap_or_default())
-            }
-        };
-        let principal = Some(v1::Principal { subject: Some(subject), ..Default::default() });
-        let request = v1::CreateGrantRequest { grant: Some(v1::Grant { principal, ..grant.clone() }) };
+    for held in &plan.grants {
+        // Its application was there or has just been made.
+        let request = v1::CreateGrantRequest { grant: held.of(&applications) };
         access.create_grant(timed(request)).await?;
         bar.inc(1);
     }

@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::super::client::{Connection, Failure, timed};
 use super::super::{print, whoami};
-use super::LIST_MAX;
+use super::{LIST_MAX, grant_import};
 use crate::api::v1;
 use crate::api::v1::principal::Subject;
 
@@ -13,6 +13,8 @@ use crate::api::v1::principal::Subject;
 pub enum Grant {
     /// Give a right to send
     Create(Box<Create>),
+    /// Give the rights that a CSV file lists; one that is held already is not given again
+    Import(grant_import::ImportArgs),
     /// List grants
     List {
         /// Only those of this application
@@ -63,6 +65,7 @@ pub struct Create {
 pub(super) async fn run(connection: &Connection, command: Grant) -> Result<(), Failure> {
     match command {
         Grant::Create(create) => give(connection, *create).await,
+        Grant::Import(args) => grant_import::run(connection, args).await,
         Grant::List { application, user } => list(connection, principal(application, user)).await,
     }
 }

@@ -2,6 +2,8 @@
 
 mod apply;
 mod grant;
+mod grant_import;
+mod held;
 mod key;
 mod known;
 mod tag;
@@ -29,8 +31,8 @@ pub enum AdminCommand {
     /// Keys of applications and persons: create, list
     #[command(subcommand)]
     Key(key::Key),
-    /// Rights to send: create, list
-    #[command(subcommand)]
+    /// Rights to send: create, import, list
+    #[command(subcommand, visible_alias = "grants")]
     Grant(grant::Grant),
     /// Tags and who is in them: set, add, remove, delete, list
     #[command(subcommand)]

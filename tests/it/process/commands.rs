@@ -310,6 +310,27 @@ fn a_campus_file_is_applied_once_and_a_second_run_changes_nothing() {
 }
 
 #[test]
+fn rights_come_from_a_table_once_and_each_bad_line_is_told() {
+    let service = Service::start();
+    service.done(&["admin", "department", "set", "library", "--name", "图书馆"]);
+    service.done(&["admin", "application", "create", "--title", "图书馆系统", "--department", "library"]);
+    let file = service.folder.path().join("grants.csv");
+    let good = "application,departments,channels,per_day\n图书馆系统,library,app,500\n";
+    fs::write(&file, good).unwrap();
+    let file = file.to_str().unwrap();
+    let said = service.done(&["admin", "grant", "import", file]);
+    assert!(said.contains("1 rights given, 0 were held already, 0 lines left out."), "{said}");
+    assert!(service.done(&["admin", "grant", "import", file]).contains("0 rights given, 1 were held already"));
+    fs::write(file, format!("{good}别的系统,library,app,\n图书馆系统,nowhere,app,\n图书馆系统,library,smoke,\n"))
+        .unwrap();
+    let (code, out, err) = service.run(&["admin", "grant", "import", file]);
+    assert_eq!((code, out.contains("1 were held already, 3 lines left out")), (Some(1), true), "{out}{err}");
+    for word in ["line 3: there is no application", "line 4: grant.department_ids", "line 5: channels: known are"] {
+        assert!(err.contains(word), "{word}: {err}");
+    }
+}
+
+#[test]
 fn with_json_a_refusal_is_json_too() {
     let service = Service::start();
     let (code, out, err) = service.run(&["--json", "cancel", "msg_0000000000001"]);

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
+use super::super::held::{self, Held, SaidGrant, channels};
 use crate::api::v1;
-use crate::cli::print;
 
 /// The whole file. Unknown names are refused: a misspelt one would silently mean nothing.
 #[derive(Debug, Default, Deserialize)]
@@ -16,7 +16,7 @@ struct Text {
     #[serde(default, rename = "application")]
     applications: Vec<Application>,
     #[serde(default, rename = "grant")]
-    grants: Vec<Grant>,
+    grants: Vec<SaidGrant>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -39,31 +39,6 @@ struct Application {
     inbox_for: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Grant {
-    #[serde(default)]
-    application: String,
-    #[serde(default)]
-    user: String,
-    #[serde(default)]
-    departments: Vec<String>,
-    #[serde(default)]
-    audience: String,
-    #[serde(default)]
-    channels: Vec<String>,
-    #[serde(default)]
-    classes: Vec<String>,
-    #[serde(default)]
-    tags: Vec<String>,
-    #[serde(default)]
-    per_day: i32,
-    #[serde(default)]
-    per_message: i32,
-    #[serde(default)]
-    may_act_for: bool,
-}
-
 /// What there should be.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Wanted {
@@ -71,17 +46,8 @@ pub(super) struct Wanted {
     pub(super) departments: Vec<v1::Department>,
     /// Applications, each title once.
     pub(super) applications: Vec<v1::Application>,
-    /// Who holds what, without a principal.
-    pub(super) grants: Vec<(Holder, v1::Grant)>,
-}
-
-/// Who holds a grant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Holder {
-    /// The application with this title.
-    Application(String),
-    /// The person with this id.
-    User(String),
+    /// Who holds what.
+    pub(super) grants: Vec<Held>,
 }
 
 /// Reads a file. The error is a sentence that says where and what.
@@ -122,34 +88,13 @@ fn application(said: Application) -> Result<v1::Application, String> {
     })
 }
 
-fn grant((said, place): (Grant, usize)) -> Result<(Holder, v1::Grant), String> {
-    let fault = |fault: String| format!("grant {place}: {fault}");
-    let holder = match (said.application.is_empty(), said.user.is_empty()) {
-        (false, true) => Holder::Application(said.application),
-        (true, false) => Holder::User(said.user),
-        _ => return Err(fault("name one holder, `application` or `user`".to_owned())),
-    };
-    let classes = said.classes.iter().map(|name| print::parse_class(name).map(i32::from));
-    let grant = v1::Grant {
-        department_ids: said.departments,
-        audience: said.audience,
-        channels: channels(&said.channels).map_err(|word| fault(format!("channels: {word}")))?,
-        classes: classes.collect::<Result<_, _>>().map_err(|word| fault(format!("classes: {word}")))?,
-        tags: said.tags,
-        per_day: said.per_day,
-        per_message: said.per_message,
-        may_act_for: said.may_act_for,
-        ..Default::default()
-    };
-    Ok((holder, grant))
-}
-
-fn channels(names: &[String]) -> Result<Vec<i32>, String> {
-    names.iter().map(|name| print::parse_channel(name).map(i32::from)).collect()
+fn grant((said, place): (SaidGrant, usize)) -> Result<Held, String> {
+    held::read(said).map_err(|fault| format!("grant {place}: {fault}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::held::Holder;
     use super::*;
 
     #[test]
@@ -160,7 +105,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!((wanted.departments.len(), wanted.applications[0].default_channels.len()), (1, 1));
-        assert_eq!(wanted.grants[0].0, Holder::Application("图书馆系统".to_owned()));
+        assert_eq!(wanted.grants[0].holder, Holder::Application("图书馆系统".to_owned()));
         for (bad, word) in [
             ("[[departement]]\nid = \"x\"\n", "unknown field"),
             ("[[department]]\nid = \"x\"\n", "missing field `name`"),

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::file::{Holder, Wanted};
+use super::super::held::{Held, Holder, set};
+use super::file::Wanted;
 use crate::api::v1;
-use crate::api::v1::principal::Subject;
 
 /// What there is.
 #[derive(Clone, Debug, Default)]
@@ -23,7 +23,7 @@ pub(super) struct Plan {
     /// New applications.
     pub(super) applications: Vec<v1::Application>,
     /// New grants.
-    pub(super) grants: Vec<(Holder, v1::Grant)>,
+    pub(super) grants: Vec<Held>,
     /// What is so already.
     pub(super) unchanged: usize,
 }
@@ -51,15 +51,15 @@ pub(super) fn plan(wanted: &Wanted, known: &Known) -> Result<Plan, String> {
             }
         }
     }
-    for (holder, grant) in &wanted.grants {
-        if let Holder::Application(title) = holder
+    for held in &wanted.grants {
+        if let Holder::Application(title) = &held.holder
             && !known.applications.iter().chain(&wanted.applications).any(|one| one.title == *title)
         {
             return Err(format!("a grant is for the application {title:?}, which is neither there nor in the file"));
         }
-        match known.grants.iter().any(|there| is_held_by(there, holder, known) && says_same(there, grant)) {
+        match held.is_among(&known.grants, &known.applications) {
             true => plan.unchanged += 1,
-            false => plan.grants.push((holder.clone(), grant.clone())),
+            false => plan.grants.push(held.clone()),
         }
     }
     Ok(plan)
@@ -113,49 +113,11 @@ fn is_same_application(there: &v1::Application, said: &v1::Application) -> bool 
         && set(&there.inbox_gateway_department_ids) == set(&said.inbox_gateway_department_ids)
 }
 
-fn is_held_by(grant: &v1::Grant, holder: &Holder, known: &Known) -> bool {
-    match (grant.principal.as_ref().and_then(|principal| principal.subject.as_ref()), holder) {
-        (Some(Subject::UserId(there)), Holder::User(said)) => there == said,
-        (Some(Subject::ApplicationId(there)), Holder::Application(title)) => {
-            known.applications.iter().any(|one| one.application_id == *there && one.title == *title)
-        }
-        _ => false,
-    }
-}
-
-fn says_same(there: &v1::Grant, said: &v1::Grant) -> bool {
-    set(&there.department_ids) == set(&said.department_ids)
-        && there.audience == said.audience
-        && channels(there) == channels(said)
-        && classes(there) == classes(said)
-        && set(&there.tags) == set(&said.tags)
-        && (there.per_day, there.per_message, there.may_act_for) == (said.per_day, said.per_message, said.may_act_for)
-}
-
-/// The channels of a grant; none said are all.
-fn channels(grant: &v1::Grant) -> BTreeSet<i32> {
-    if grant.channels.is_empty() {
-        return (1..).map_while(|number| v1::Channel::try_from(number).ok()).map(i32::from).collect();
-    }
-    grant.channels.iter().copied().collect()
-}
-
-/// The classes of a grant; none said are the default ones.
-fn classes(grant: &v1::Grant) -> BTreeSet<i32> {
-    if grant.classes.is_empty() {
-        return [v1::MessageClass::Notice, v1::MessageClass::Transactional].map(i32::from).into();
-    }
-    grant.classes.iter().copied().collect()
-}
-
-fn set<T: Ord>(items: &[T]) -> BTreeSet<&T> {
-    items.iter().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::file::parse;
     use super::*;
+    use crate::api::v1::principal::Subject;
 
     const FILE: &str = "[[department]]\nid = \"lab\"\nname = \"Lab\"\nunder = \"library\"\n\
                         [[department]]\nid = \"library\"\nname = \"Library\"\n\
@@ -175,7 +137,7 @@ mod tests {
         let application = v1::Application { application_id: "app_1".into(), ..wanted.applications[0].clone() };
         let grants = [Subject::ApplicationId("app_1".into()), Subject::UserId("1001".into())];
         let grants = wanted.grants.iter().zip(grants);
-        let grants = grants.map(|((_, grant), subject)| v1::Grant { principal: holder(subject), ..grant.clone() });
+        let grants = grants.map(|(held, subject)| v1::Grant { principal: holder(subject), ..held.grant.clone() });
         let known = Known {
             departments: wanted.departments.clone(),
             applications: vec![application],
