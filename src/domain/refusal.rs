@@ -82,7 +82,7 @@ macro_rules! reasons {
                 match self { $(Reason::$name => Kind::$kind,)* }
             }
 
-            /// What is wrong and what to do in Chinese, for [`chinese`] to put the facts in.
+            /// What is wrong and what to do in Chinese, for [`chinese()`] to put the facts in.
             fn chinese(self) -> &'static str {
                 match self { $(Reason::$name => $chinese,)* }
             }
