@@ -10,6 +10,7 @@ mod campus;
 mod cluster;
 mod directory;
 mod echo;
+mod history;
 mod load;
 mod notice;
 mod publish;
@@ -51,6 +52,9 @@ fn main() {
     let runtime = runtime();
     if wanted("store") {
         runtime.block_on(store::run(effort));
+    }
+    if wanted("history") {
+        runtime.block_on(history::run(effort));
     }
     if wanted("directory") {
         runtime.block_on(directory::run(effort));

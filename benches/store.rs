@@ -40,7 +40,8 @@ pub async fn run(effort: Effort) {
     println!();
 }
 
-async fn rights(store: &Store) {
+/// A key and a grant for everything that may be accepted here.
+pub async fn rights(store: &Store) {
     let principal = Principal::Application(ApplicationId(1));
     let key = Key { scopes: KeyScopes::all(), ..Key::new(KeyId(1), principal, Mode::Live, [1; 32], At(0)) };
     store.access.create_key(key).await.expect("a key");
@@ -54,7 +55,8 @@ async fn rights(store: &Store) {
     store.access.create_grant(grant).await.expect("a grant");
 }
 
-fn item(ids: &IdSource, now: At, seq: i64) -> Accept {
+/// A message to one inbox.
+pub fn item(ids: &IdSource, now: At, seq: i64) -> Accept {
     let id = ids.message();
     let facts = MessageFacts {
         id,

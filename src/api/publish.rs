@@ -6,7 +6,7 @@ use futures::{Stream, StreamExt};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::convert::{self, enums, message, page, preview, time};
+use super::convert::{self, enums, history, message, page, preview, time};
 use super::v1::publish_service_server::PublishService;
 use super::{Services, auth, error, publish_stream, v1};
 use crate::domain::access::Principal;
@@ -124,6 +124,25 @@ impl PublishService for Services {
         }
         let explained = self.reporter.explain(&caller, id, &wanted.user_id).await?;
         Ok(Response::new(message::explained(&explained, &wanted.user_id, language)))
+    }
+
+    async fn list_user_history(
+        &self,
+        request: Request<v1::ListUserHistoryRequest>,
+    ) -> Answer<v1::ListUserHistoryResponse> {
+        let caller = self.caller(request.metadata()).await?;
+        let mut wanted = request.into_inner();
+        let (page, list) = page::page(&mut wanted)?;
+        if wanted.user_id.is_empty() {
+            return Err(convert::required("user_id").into());
+        }
+        let filter = history::filter(&wanted)?;
+        let found = self.reporter.history(&caller, &wanted.user_id, &filter, &page).await?;
+        let directory = self.index.snapshot();
+        Ok(Response::new(v1::ListUserHistoryResponse {
+            entries: found.items.iter().map(|entry| history::entry(entry, &directory)).collect(),
+            next_page_token: list.token(found.next),
+        }))
     }
 
     async fn list_recipients(&self, request: Request<v1::ListRecipientsRequest>) -> Answer<v1::ListRecipientsResponse> {

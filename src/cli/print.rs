@@ -144,6 +144,13 @@ pub fn outcome(outcome: i32) -> String {
     name.trim_start_matches("OUTCOME_").to_lowercase()
 }
 
+/// The lower-case name of how a person stands.
+#[must_use]
+pub fn recipient_state(state: i32) -> String {
+    let name = v1::RecipientState::try_from(state).unwrap_or_default().as_str_name();
+    name.trim_start_matches("RECIPIENT_STATE_").to_lowercase()
+}
+
 /// The counts of a message, one row per channel.
 #[must_use]
 pub fn counts(counts: &[v1::Counts]) -> Table {

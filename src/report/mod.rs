@@ -2,6 +2,7 @@
 //! view, and totals over time. Reads only, and never counts rows: counts, sets and rollups are kept.
 
 mod explain;
+mod history;
 mod messages;
 mod recipients;
 mod totals;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 pub use explain::{ClauseTest, Explained};
+pub use history::{HistoryEntry, HistoryFilter};
 pub use messages::{ListFilter, View};
 pub use recipients::{DeliveryView, Recipient, RecipientFilter, RecipientState};
 pub use totals::{GroupBy, TotalRow, TotalsQuery};

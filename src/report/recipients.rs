@@ -97,6 +97,25 @@ pub enum RecipientState {
 }
 
 impl DeliveryView {
+    /// One person's delivery on a channel: her outcome, unless she is pending, and her receipts.
+    pub(super) fn of(
+        (leg, channel): (LegId, Channel),
+        row: Option<&OutcomeRow>,
+        receipts: Vec<(ReceiptKind, At)>,
+    ) -> DeliveryView {
+        DeliveryView {
+            leg,
+            channel,
+            provider: row.and_then(|row| row.provider.clone()),
+            outcome: row.map_or(Outcome::Pending, |row| row.outcome),
+            reason: row.map_or(Reason::Queued, |row| row.reason),
+            at: row.map(|row| row.at),
+            attempt: row.map_or(0, |row| row.attempt),
+            detail: row.and_then(|row| row.detail.clone()),
+            receipts,
+        }
+    }
+
     fn state(&self) -> RecipientState {
         let has = |kind: ReceiptKind| self.receipts.iter().any(|(known, _)| *known == kind);
         if has(ReceiptKind::Confirmed) {
@@ -124,8 +143,13 @@ impl Recipient {
     /// How the person stands.
     #[must_use]
     pub fn state(&self) -> RecipientState {
-        self.deliveries.iter().map(DeliveryView::state).min().unwrap_or(RecipientState::Pending)
+        state_of(&self.deliveries)
     }
+}
+
+/// The best of some deliveries of one person.
+pub(super) fn state_of(deliveries: &[DeliveryView]) -> RecipientState {
+    deliveries.iter().map(DeliveryView::state).min().unwrap_or(RecipientState::Pending)
 }
 
 impl RecipientFilter {
@@ -246,17 +270,8 @@ impl Column<'_> {
     fn delivery(&self, ordinal: u32) -> DeliveryView {
         let evidence = self.leg.receipts.iter().filter(|receipt| receipt.set.contains(ordinal));
         let row = self.rows.iter().find(|row| row.set.contains(ordinal));
-        DeliveryView {
-            leg: self.leg.leg,
-            channel: self.leg.channel,
-            provider: row.and_then(|row| row.provider.clone()),
-            outcome: row.map_or(Outcome::Pending, |row| row.outcome),
-            reason: row.map_or(Reason::Queued, |row| row.reason),
-            at: row.map(|row| row.at),
-            attempt: row.map_or(0, |row| row.attempt),
-            detail: row.and_then(|row| row.detail.clone()),
-            receipts: evidence.map(|receipt| (receipt.kind, receipt.at)).collect(),
-        }
+        let receipts = evidence.map(|receipt| (receipt.kind, receipt.at)).collect();
+        DeliveryView::of((self.leg.leg, self.leg.channel), row, receipts)
     }
 }
 

@@ -14,6 +14,7 @@ mod directory;
 mod encode;
 mod facts;
 mod grant;
+mod history;
 mod inbox;
 mod inspection;
 mod leg;
@@ -39,6 +40,7 @@ pub use delivery::{Claim, Deliveries, Depth, LegMaterial, Reach};
 pub use directory::{
     DepartmentDraft, Directory, DirectoryImage, MembersWritten, RowError, TagDraft, UserFilter, UsersWritten,
 };
+pub use history::{History, HistoryPage, HistoryQuery};
 pub use inbox::{Inbox, PERSONAL_LATEST, PersonalLeg, Receipt, VisibleLeg};
 pub use inspection::{Description, Inspection, LastCheck, LegBooks, Legs, Waiting};
 pub use message::{
@@ -64,6 +66,8 @@ pub struct Store {
     pub deliveries: Arc<dyn Deliveries>,
     /// What people see and what they did about it.
     pub inbox: Arc<dyn Inbox>,
+    /// What was sent to one person.
+    pub history: Arc<dyn History>,
     /// What operators ask.
     pub inspection: Arc<dyn Inspection>,
     /// Nodes and their leases.

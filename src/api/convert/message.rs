@@ -225,11 +225,15 @@ const STATES: [(RecipientState, v1::RecipientState); 10] = [
     (RecipientState::Suppressed, v1::RecipientState::Suppressed),
 ];
 
-fn state_number(state: RecipientState) -> i32 {
+/// A person's state on the wire.
+#[must_use]
+pub fn state_number(state: RecipientState) -> i32 {
     STATES.into_iter().find(|(known, _)| *known == state).map_or(0, |(_, shown)| shown.into())
 }
 
-fn delivery(view: &DeliveryView) -> v1::Delivery {
+/// One delivery on the wire.
+#[must_use]
+pub fn delivery(view: &DeliveryView) -> v1::Delivery {
     let words = view.detail.as_deref().map(cut).unwrap_or_default();
     let (provider_ref, detail) =
         if view.outcome == Outcome::Sent { (words, String::new()) } else { (String::new(), words) };

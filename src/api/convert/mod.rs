@@ -5,6 +5,7 @@ pub mod access;
 pub mod content;
 pub mod directory;
 pub mod enums;
+pub mod history;
 pub mod inbox;
 pub mod message;
 pub mod operations;

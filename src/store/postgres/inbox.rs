@@ -66,19 +66,23 @@ impl Inbox for Postgres {
     }
 
     async fn add_receipts(&self, receipts: Vec<Receipt>) -> Result<()> {
-        const SQL: &str = "insert into receipt (leg_id, at, kind, members) \
-                           select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[])";
+        const SQL: &str = "insert into receipt (leg_id, at, kind, members, ord_min, ord_max) \
+                           select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[], \
+                           $5::bigint[], $6::bigint[])";
         let (mut legs, mut times, mut kinds, mut sets) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut firsts, mut lasts) = (Vec::new(), Vec::new());
         for receipt in receipts {
             for (_, part) in set::segments(&receipt.set) {
                 legs.push(receipt.leg.0);
                 times.push(receipt.at.0);
                 kinds.push(receipt.kind.code());
                 sets.push(set::to_bytes(&part));
+                firsts.push(part.min().map_or(0, i64::from));
+                lasts.push(part.max().map_or(0, i64::from));
             }
         }
         if !legs.is_empty() {
-            self.session().await?.execute(SQL, &[&legs, &times, &kinds, &sets]).await?;
+            self.session().await?.execute(SQL, &[&legs, &times, &kinds, &sets, &firsts, &lasts]).await?;
         }
         Ok(())
     }

@@ -22,6 +22,7 @@ mod durability;
 mod encode;
 mod fault;
 mod feed;
+mod history;
 mod inbox;
 mod inspection;
 mod leg;

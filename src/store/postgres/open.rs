@@ -67,6 +67,7 @@ impl Postgres {
             messages: shared.clone(),
             deliveries: shared.clone(),
             inbox: shared.clone(),
+            history: shared.clone(),
             inspection: shared.clone(),
             nodes: shared.clone(),
             reports: shared,

@@ -145,11 +145,14 @@ fn personal_since(connection: &Connection, ordinal: u32, since: At) -> Result<Ve
 }
 
 fn insert_receipt(connection: &Connection, receipt: &Receipt) -> Result<()> {
+    const SQL: &str =
+        "insert into receipt (leg_id, at, kind, members, ord_min, ord_max) values (?1, ?2, ?3, ?4, ?5, ?6)";
     for (_, part) in set::segments(&receipt.set) {
+        let (kind, members) = (receipt.kind.code(), set::to_bytes(&part));
         connection
-            .prepare_cached("insert into receipt (leg_id, at, kind, members) values (?1, ?2, ?3, ?4)")
+            .prepare_cached(SQL)
             .and_then(|mut statement| {
-                statement.execute((receipt.leg.0, receipt.at.0, receipt.kind.code(), set::to_bytes(&part)))
+                statement.execute((receipt.leg.0, receipt.at.0, kind, members, part.min(), part.max()))
             })
             .map_err(fault)?;
     }

@@ -15,6 +15,7 @@ mod department;
 mod directory;
 mod encode;
 mod feed;
+mod history;
 mod inbox;
 mod inspection;
 mod leg;
@@ -86,6 +87,7 @@ impl Sqlite {
             messages: shared.clone(),
             deliveries: shared.clone(),
             inbox: shared.clone(),
+            history: shared.clone(),
             inspection: shared.clone(),
             nodes: shared.clone(),
             reports: shared,

@@ -6,6 +6,7 @@ mod directory;
 mod errors;
 mod explain;
 mod health_reflection;
+mod history;
 mod inbox;
 mod node;
 mod operations;

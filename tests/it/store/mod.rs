@@ -8,6 +8,7 @@ mod delivery;
 mod directory;
 mod embedded;
 pub mod fixture;
+mod history;
 mod inbox;
 mod inspection;
 mod message;
