@@ -80,23 +80,13 @@ fn rights(effort: Effort) {
 
 /// A right over two departments, one of which holds everybody whom the expression names.
 fn grant() -> Grant {
+    let holder = Principal::Application(ApplicationId(7));
     Grant {
-        id: GrantId(1),
-        principal: Principal::Application(ApplicationId(7)),
         department_ids: vec![4, 5],
-        audience: None,
-        tags: Vec::new(),
         any_tag: true,
         channels: vec![Channel::Email],
         classes: vec![Class::Notice],
-        per_day: None,
-        per_message: None,
-        may_act_for: false,
-        valid_after: At(0),
-        expire_at: None,
-        granted_by: Principal::Person(0),
-        revoked_at: None,
-        version: 1,
+        ..Grant::new(GrantId(1), holder, Principal::Person(0), At(0))
     }
 }
 

@@ -33,16 +33,18 @@ impl Applications {
         self.table.get(&id)
     }
 
-    /// One page of the applications of these departments (the store's keys), or of all, ascending by id.
+    /// One page of the applications that are wanted, ascending by id.
     ///
     /// # Errors
     /// `PAGE_TOKEN_INVALID`.
-    pub fn list(&self, departments: Option<&[i64]>, page: &PageRequest) -> Result<Page<Arc<Application>>, Refusal> {
+    pub fn list(
+        &self,
+        wanted: impl Fn(&Application) -> bool,
+        page: &PageRequest,
+    ) -> Result<Page<Arc<Application>>, Refusal> {
         let (rows, after) = (self.table.all(), page.after::<ApplicationId>()?);
-        let wanted = |one: &&Arc<Application>| {
-            departments.is_none_or(|under| under.contains(&one.department_id)) && after.is_none_or(|last| one.id > last)
-        };
-        let mut found: Vec<&Arc<Application>> = rows.values().filter(wanted).collect();
+        let rest = rows.values().filter(|one| after.is_none_or(|last| one.id > last));
+        let mut found: Vec<&Arc<Application>> = rest.filter(|one| wanted(one)).collect();
         found.sort_unstable_by_key(|one| one.id);
         Ok(Page::first(found, page.limit(), |one| one.id.to_string()).map(Arc::clone))
     }
@@ -71,7 +73,7 @@ mod tests {
     fn a_changed_application_takes_the_place_of_the_old_one() {
         let applications = Applications::new(vec![application(2, "b"), application(1, "a")]);
         applications.put(application(1, "library"));
-        let all = applications.list(None, &PageRequest::default()).unwrap();
+        let all = applications.list(|_| true, &PageRequest::default()).unwrap();
         let titles: Vec<_> = all.items.iter().map(|one| one.title.clone()).collect();
         assert_eq!(titles, ["library", "b"]);
         assert_eq!(applications.get(ApplicationId(3)), None);

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::policy::{Asked, Policy, Request, grant_missing, sender, sender_lacks};
+use super::scope::stands;
 use crate::domain::access::Grant;
 use crate::domain::id::GrantId;
 use crate::domain::refusal::Refusal;
@@ -51,7 +52,7 @@ impl Explanation {
 /// The grant with the fewest misses, the later ones counting as nearer, and its misses.
 fn nearest(held: &[Arc<Grant>], asked: &Asked<'_>) -> (Option<GrantId>, Vec<Refusal>) {
     held.iter()
-        .filter(|grant| grant.is_valid(asked.request.now))
+        .filter(|grant| stands(grant, asked.request.snapshot, asked.request.now))
         .map(|grant| (grant.id, asked.misses(grant).collect::<Vec<_>>()))
         .min_by_key(|(_, misses)| (misses.len(), Reverse(misses.first().map(|(rank, _)| *rank))))
         .map_or_else(

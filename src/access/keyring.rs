@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::roles::Held;
 use super::table::Table;
 use super::token::{Seal, Token, invalid};
 use crate::domain::access::{Key, KeyScope, Mode, Principal};
@@ -28,6 +29,8 @@ pub struct Caller {
     pub principal: Principal,
     /// With which key; its version is verified by the commit.
     pub key: Arc<Key>,
+    /// What the person has and had of roles; nothing for an application.
+    pub roles: Held,
 }
 
 impl Keyring {
@@ -56,24 +59,22 @@ impl Keyring {
         self.table.get(&id)
     }
 
-    /// One page of the keys of one owner, or of everybody, ascending by id.
+    /// One page of the keys that are wanted, ascending by id.
     ///
     /// # Errors
     /// `PAGE_TOKEN_INVALID`.
-    pub fn list(&self, owner: Option<Principal>, page: &PageRequest) -> Result<Page<Arc<Key>>, Refusal> {
+    pub fn list(&self, wanted: impl Fn(&Key) -> bool, page: &PageRequest) -> Result<Page<Arc<Key>>, Refusal> {
         let (rows, after) = (self.table.all(), page.after::<KeyId>()?);
-        let wanted = |key: &&Arc<Key>| {
-            owner.is_none_or(|owner| key.principal == owner) && after.is_none_or(|last| key.id > last)
-        };
-        let mut found: Vec<&Arc<Key>> = rows.values().filter(wanted).collect();
+        let rest = rows.values().filter(|key| after.is_none_or(|last| key.id > last));
+        let mut found: Vec<&Arc<Key>> = rest.filter(|key| wanted(key)).collect();
         found.sort_unstable_by_key(|key| key.id);
         Ok(Page::first(found, page.limit(), |key| key.id.to_string()).map(Arc::clone))
     }
 
-    /// The keys that can administer, as this node has them.
+    /// The keys that can administer, if their owner's role lets them, as this node has them.
     #[must_use]
-    pub fn administrators(&self, now: At) -> Vec<KeyId> {
-        self.table.all().values().filter(|key| key.administers(now)).map(|key| key.id).collect()
+    pub fn administrators(&self, now: At) -> Vec<Arc<Key>> {
+        self.table.all().values().filter(|key| key.administers(now)).cloned().collect()
     }
 
     /// Who calls with this token.
@@ -85,9 +86,7 @@ impl Keyring {
         let key = self.table.get(&token.key_id);
         // An unknown key costs the same time as a wrong secret.
         let fits = self.seal.fits(&token, key.as_ref().map_or(&[0; 32], |key| &key.hash));
-        key.filter(|key| fits && key.mode == token.mode && key.is_valid(now))
-            .map(|key| Caller { principal: key.principal, key })
-            .ok_or_else(invalid)
+        key.filter(|key| fits && key.mode == token.mode && key.is_valid(now)).map(Caller::new).ok_or_else(invalid)
     }
 }
 
@@ -104,6 +103,18 @@ impl Keyring {
 }
 
 impl Caller {
+    /// Whoever has this key, without any role.
+    #[must_use]
+    pub fn new(key: Arc<Key>) -> Caller {
+        Caller { principal: key.principal, key, roles: Arc::new([]) }
+    }
+
+    /// The same with these roles.
+    #[must_use]
+    pub fn with_roles(self, roles: Held) -> Caller {
+        Caller { roles, ..self }
+    }
+
     /// Live or test.
     #[must_use]
     pub fn mode(&self) -> Mode {
@@ -202,7 +213,7 @@ mod tests {
         assert_eq!((refusal.reason, &refusal.metadata[0].1[..]), (Reason::ScopeMissing, "READ"));
         assert_eq!(caller.require_person().unwrap_err().reason, Reason::PersonRequired);
         let scopes: KeyScopes = [KeyScope::Admin].into_iter().collect();
-        let admin = Caller { principal: Principal::Person(0), key: Arc::new(Key { scopes, ..key }) };
+        let admin = Caller::new(Arc::new(Key { scopes, principal: Principal::Person(0), ..key }));
         assert!(admin.may(KeyScope::Read) && admin.may(KeyScope::Tags) && !admin.may(KeyScope::Publish));
         assert_eq!(admin.require_person(), Ok(0));
     }

@@ -1,4 +1,5 @@
-//! Who calls and what they may: tokens and keys ([`token`], [`keyring`]), grants and the decision about a
+//! Who calls and what they may: tokens and keys ([`token`], [`keyring`]), roles and how far they
+//! reach ([`roles`], [`authority`]), grants and the decision about a
 //! publish ([`grants`], [`policy`]), and the use-cases of those who give rights ([`admin`]).
 //!
 //! Everything here is decided from memory. The committing transaction verifies the versions of the key and of
@@ -6,11 +7,13 @@
 
 pub mod admin;
 pub mod applications;
+pub mod authority;
 pub mod cipher;
 pub mod explain;
 pub mod grants;
 pub mod keyring;
 pub mod policy;
+pub mod roles;
 pub mod scope;
 mod table;
 pub mod token;
@@ -18,8 +21,10 @@ pub mod user_token;
 
 pub use admin::{Admin, AdminParts};
 pub use applications::Applications;
+pub use authority::Reach;
 pub use cipher::Cipher;
 pub use grants::Grants;
 pub use keyring::{Caller, Keyring};
 pub use policy::{Authorised, Policy, Request};
+pub use roles::Roles;
 pub use token::Seal;

@@ -8,7 +8,7 @@ pub(super) mod tests;
 use std::sync::Arc;
 
 use super::grants::Grants;
-use super::scope::Scopes;
+use super::scope::{Scopes, stands};
 use crate::audience::Snapshot;
 use crate::domain::access::{Grant, Principal};
 use crate::domain::channel::Channel;
@@ -99,9 +99,9 @@ impl Policy {
     /// `GRANT_MISSING` if somebody holds no valid grant at all. Such a caller may use no tag either, and would hear
     /// of an unknown tag what is really a missing grant.
     #[must_use]
-    pub fn nothing_held(&self, principal: Principal, now: At) -> Option<Refusal> {
+    pub fn nothing_held(&self, principal: Principal, snapshot: &Snapshot, now: At) -> Option<Refusal> {
         let held = self.grants.of(principal);
-        let nothing = held.iter().all(|grant| !grant.is_valid(now));
+        let nothing = held.iter().all(|grant| !stands(grant, snapshot, now));
         nothing.then(|| grant_missing(&held))
     }
 
@@ -109,7 +109,7 @@ impl Policy {
     #[must_use]
     pub fn outside(&self, principal: Principal, people: &Set, snapshot: &Snapshot, now: At) -> u64 {
         let held = self.grants.of(principal);
-        let valid = held.iter().filter(|grant| grant.is_valid(now));
+        let valid = held.iter().filter(|grant| stands(grant, snapshot, now));
         valid.map(|grant| self.scopes.of(grant, snapshot).outside(people)).min().unwrap_or(people.len())
     }
 
@@ -117,7 +117,7 @@ impl Policy {
     #[must_use]
     pub fn stranger(&self, principal: Principal, mut people: Set, snapshot: &Snapshot, now: At) -> Option<u32> {
         let held = self.grants.of(principal);
-        for grant in held.iter().filter(|grant| grant.is_valid(now)) {
+        for grant in held.iter().filter(|grant| stands(grant, snapshot, now)) {
             self.scopes.of(grant, snapshot).reduce(&mut people);
         }
         people.min()
@@ -156,7 +156,7 @@ impl Asked<'_> {
 /// The first grant that covers the request, or why the nearest one does not.
 fn best<'a>(held: &'a [Arc<Grant>], asked: &Asked<'_>) -> Result<&'a Grant, Refusal> {
     let mut nearest: Option<(usize, Refusal)> = None;
-    for grant in held.iter().filter(|grant| grant.is_valid(asked.request.now)) {
+    for grant in held.iter().filter(|grant| stands(grant, asked.request.snapshot, asked.request.now)) {
         match asked.misses(grant).next() {
             None => return Ok(grant),
             Some((rank, refusal)) if nearest.as_ref().is_none_or(|(known, _)| rank > *known) => {

@@ -8,9 +8,10 @@ use parking_lot::Mutex;
 use crate::audience::parse::parse;
 use crate::audience::resolve::{Usable, expression};
 use crate::audience::snapshot::Snapshot;
-use crate::domain::access::Grant;
+use crate::domain::access::{Grant, Principal};
 use crate::domain::id::GrantId;
 use crate::domain::set::Set;
+use crate::domain::time::At;
 
 /// The most audiences of grants that are kept resolved.
 const KEPT_MAX: usize = 4_096;
@@ -55,6 +56,30 @@ pub fn is_everything(grant: &Grant) -> bool {
     grant.audience.as_deref().is_some_and(|text| text.trim().eq_ignore_ascii_case("everyone"))
 }
 
+/// Whether a grant is a right at this moment, also by where its holder is.
+#[must_use]
+pub fn stands(grant: &Grant, snapshot: &Snapshot, now: At) -> bool {
+    let is_there = |department_id: i64| match grant.principal {
+        Principal::Person(ordinal) => snapshot.under(department_id).contains(ordinal),
+        Principal::Application(_) => true,
+    };
+    grant.is_valid(now) && grant.while_in.is_none_or(is_there)
+}
+
+/// The people of a department as far as they are under the ceiling; usually all are.
+fn department(id: i64, ceiling: &[i64], snapshot: &Snapshot) -> Arc<Set> {
+    let people = snapshot.under(id);
+    if snapshot.tree().ancestors(id).iter().any(|above| ceiling.contains(above)) {
+        return people;
+    }
+    Arc::new(beneath(&people, ceiling, snapshot))
+}
+
+/// Those of these people who are under one of these departments.
+fn beneath(people: &Set, ceiling: &[i64], snapshot: &Snapshot) -> Set {
+    ceiling.iter().map(|id| people & snapshot.under(*id).as_ref()).fold(Set::new(), |all, part| all | part)
+}
+
 /// The resolved audiences of grants, each kept as long as grant and directory stay as they are.
 #[derive(Debug, Default)]
 pub struct Scopes {
@@ -72,10 +97,14 @@ impl Scopes {
     /// Whom the grant reaches. An audience that can no longer be resolved reaches nobody.
     #[must_use]
     pub fn of(&self, grant: &Grant, snapshot: &Snapshot) -> Scope {
-        if is_everything(grant) {
-            return Scope::Everything;
-        }
-        let mut parts: Vec<_> = grant.department_ids.iter().map(|id| snapshot.under(*id)).collect();
+        let mut parts: Vec<_> = match (&grant.ceiling, is_everything(grant)) {
+            (None, true) => return Scope::Everything,
+            (Some(ceiling), true) => return Scope::Parts(ceiling.iter().map(|id| snapshot.under(*id)).collect()),
+            (None, false) => grant.department_ids.iter().map(|id| snapshot.under(*id)).collect(),
+            (Some(ceiling), false) => {
+                grant.department_ids.iter().map(|id| department(*id, ceiling, snapshot)).collect()
+            }
+        };
         if let Some(text) = &grant.audience {
             parts.push(self.audience(grant, text, snapshot));
         }
@@ -90,7 +119,11 @@ impl Scopes {
             return Arc::clone(&kept.set);
         }
         let resolved = parse(text).and_then(|tree| expression(&tree, snapshot, &Usable::Any));
-        let set = Arc::new(resolved.unwrap_or_default());
+        let found = resolved.unwrap_or_default();
+        let set = Arc::new(match &grant.ceiling {
+            Some(ceiling) => beneath(&found, ceiling, snapshot),
+            None => found,
+        });
         let mut kept = self.kept.lock();
         if kept.len() >= KEPT_MAX && !kept.contains_key(&grant.id) {
             kept.clear();
@@ -106,7 +139,6 @@ mod tests {
     use crate::access::policy::tests::grant;
     use crate::audience::tests::{campus_index, set};
     use crate::domain::change::{Change, ChangeKind};
-    use crate::domain::time::At;
 
     #[test]
     fn a_scope_is_its_departments_and_its_audience_together() {
@@ -118,6 +150,10 @@ mod tests {
         assert_eq!(scopes.of(&whole, &snapshot).outside(&set([1, 95, 98])), 0);
         let none = Grant { department_ids: Vec::new(), audience: None, ..grant(1) };
         assert_eq!(scopes.of(&none, &snapshot).outside(&set([1])), 1);
+        let under = |ids: Vec<i64>| Grant { ceiling: Some(vec![2]), department_ids: ids, ..whole.clone() };
+        assert_eq!(scopes.of(&under(vec![]), &snapshot).outside(&set([10, 49, 95])), 1, "everyone beneath the ceiling");
+        let cut = Grant { audience: None, ..under(vec![1, 2]) };
+        assert_eq!(scopes.of(&cut, &snapshot).outside(&set([10, 49, 95])), 1, "a department above the ceiling");
         let broken = Grant { audience: Some("tag:gone".to_owned()), department_ids: Vec::new(), ..grant(2) };
         assert_eq!(scopes.of(&broken, &snapshot).outside(&set([1])), 1, "fails closed");
     }

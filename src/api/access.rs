@@ -1,11 +1,13 @@
-//! `AccessService`: applications, keys, grants, and who one is.
+//! `AccessService`: applications, keys, grants, and who one is. What has a subject of its own stands beside.
+
+mod roles;
 
 use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 use tonic::{Request, Response, Status};
 
-use super::convert::{self, absent, access, count, message, page, time};
+use super::convert::{self, absent, access, count, message, page, role, time};
 use super::v1::access_service_server::AccessService;
 use super::{Services, v1};
 use crate::access::Applications;
@@ -42,7 +44,12 @@ impl AccessService for Services {
             principal: Some(names.principal(caller.principal)),
             test: caller.mode() == Mode::Test,
             scopes: convert::enums::scope_numbers(caller.key.scopes),
-            roles: Vec::new(),
+            roles: self
+                .admin
+                .roles_of(caller.principal)
+                .iter()
+                .map(|one| role::assignment(one, &names.directory))
+                .collect(),
             grants: held.iter().map(|grant| names.grant(grant, now)).collect(),
             quotas,
             server_at: Some(time::stamp(now)),
@@ -110,6 +117,18 @@ impl AccessService for Services {
             keys: found.items.iter().map(|key| names.key(key)).collect(),
             next_page_token: list.token(found.next),
         }))
+    }
+
+    async fn assign_role(&self, request: Request<v1::AssignRoleRequest>) -> Answer<v1::AssignRoleResponse> {
+        roles::assign(self, request).await
+    }
+
+    async fn withdraw_role(&self, request: Request<v1::WithdrawRoleRequest>) -> Answer<v1::WithdrawRoleResponse> {
+        roles::withdraw(self, request).await
+    }
+
+    async fn list_roles(&self, request: Request<v1::ListRolesRequest>) -> Answer<v1::ListRolesResponse> {
+        roles::list(self, request).await
     }
 
     async fn create_grant(&self, request: Request<v1::CreateGrantRequest>) -> Answer<v1::CreateGrantResponse> {

@@ -38,13 +38,19 @@ impl Services {
     /// before it is refused.
     pub(super) async fn caller(&self, metadata: &MetadataMap) -> Result<Caller, Refusal> {
         let token = bearer(metadata)?;
-        match self.keyring.authenticate(token, self.clock.now()) {
+        let caller = match self.keyring.authenticate(token, self.clock.now()) {
             Err(_) if self.keyring.may_be_new(token, self.clock.now()) => {
                 self.follower.look().await;
                 self.keyring.authenticate(token, self.clock.now())
             }
             answer => answer,
-        }
+        }?;
+        Ok(self.in_office(caller))
+    }
+
+    fn in_office(&self, caller: Caller) -> Caller {
+        let roles = self.roles.of(caller.principal);
+        caller.with_roles(roles)
     }
 
     /// The caller of the next item of a stream, as of this moment. The secret is compared again only when the
@@ -55,7 +61,7 @@ impl Services {
         if same && caller.key.expire_at.is_none_or(|end| now < end) {
             return Ok(caller.clone());
         }
-        self.keyring.authenticate(token, now)
+        self.keyring.authenticate(token, now).map(|caller| self.in_office(caller))
     }
 
     /// The person whose inbox a user token opens.

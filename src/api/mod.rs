@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::access::admin::Admin;
-use crate::access::{Applications, Keyring};
+use crate::access::{Applications, Keyring, Roles};
 use crate::audience::Index;
 use crate::directory::{Follower, Registrar};
 use crate::domain::refusal::{Reason, Refusal};
@@ -50,6 +50,8 @@ pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/camp
 pub struct Services {
     /// Who calls.
     pub keyring: Arc<Keyring>,
+    /// What people who call are here for.
+    pub roles: Arc<Roles>,
     /// Gives and takes rights.
     pub admin: Admin,
     /// Keeps departments, users and tags.

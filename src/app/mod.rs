@@ -8,6 +8,7 @@ mod credentials;
 mod figures;
 mod keeper;
 mod news;
+mod services;
 mod siblings;
 mod survey;
 
@@ -20,27 +21,20 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 
 use self::agreement::Agreement;
 use self::credentials::StoredCredentials;
 use self::keeper::{Keeper, Keeping};
-use self::news::News;
 use crate::access::admin::bootstrap;
-use crate::access::{Admin, AdminParts, Policy};
-use crate::api::{self, Services};
+use crate::api;
 use crate::channel::credential::Credentials;
 use crate::channel::{Registry, wechat};
 use crate::config::Settings;
 use crate::delivery::{self, Deps, Engine, Lease};
-use crate::directory::{Follower, Memory, Registrar, RegistrarParts};
+use crate::directory::Memory;
 use crate::domain::node::{self, Roles};
 use crate::domain::refusal::Refusal;
 use crate::edge;
-use crate::inbox::{InboxParts, Inboxes};
-use crate::operations::{Operations, OperationsParts};
-use crate::publish::{Parts, Publisher};
-use crate::report::Reporter;
 use crate::runtime::clock::{SharedClock, SystemClock};
 use crate::runtime::ids::IdSource;
 use crate::runtime::tasks::Tasks;
@@ -134,7 +128,7 @@ impl Opened {
         let base = Base { settings, store, memory, ids, clock, tasks, registry, agreement };
         let engine = engine(&base, keeper.lease(), roles.deliver);
         let keeping = keeper.start(engine.clone(), base.ids.clone(), &base.tasks);
-        let services = services(&base, &engine).await?;
+        let services = services::services(&base, &engine).await?;
         let Base { settings, tasks, agreement, .. } = base;
 
         let stop = Stop::of(&settings);
@@ -284,93 +278,4 @@ fn engine(base: &Base, lease: Lease, delivers: bool) -> delivery::Handle {
     let limits = base.agreement.limits.clone();
     let (registry, clock, tasks) = (base.registry.clone(), base.clock.clone(), base.tasks.clone());
     Engine::start(Deps { store, registry, limits, clock, tasks, lease, delivers })
-}
-
-fn operations(base: &Base, engine: &delivery::Handle) -> Operations {
-    let parts = OperationsParts {
-        store: base.store.clone(),
-        delivery: Arc::new(siblings::Engines(engine.clone())),
-        coordination: mode(&base.agreement),
-        clock: base.clock.clone(),
-    };
-    Operations::start(parts, &base.tasks)
-}
-
-fn mode(agreement: &Agreement) -> Arc<dyn Fn() -> &'static str + Send + Sync> {
-    let mode = agreement.mode.clone();
-    Arc::new(move || mode().name())
-}
-
-async fn inboxes(base: &Base) -> Result<Inboxes, Error> {
-    let Base { store, memory, clock, tasks, .. } = base;
-    let started = Inboxes::start(InboxParts {
-        store: store.clone(),
-        index: memory.index.clone(),
-        applications: memory.applications.clone(),
-        clock: clock.clone(),
-        tasks: tasks.clone(),
-        seal: memory.seal.clone(),
-    })
-    .await?;
-    Ok(started)
-}
-
-async fn services(base: &Base, engine: &delivery::Handle) -> Result<Services, Error> {
-    let Base { store, memory, ids, clock, tasks, .. } = base;
-    let behind = Arc::new(Notify::new());
-    let hints = &base.agreement.hints;
-    let (news, heed) = News::new(engine, hints, &behind);
-    let follower = Follower::start(store.clone(), memory.clone(), behind.clone(), heed, tasks);
-    let policy = Arc::new(Policy::new(memory.grants.clone()));
-    let inboxes = inboxes(base).await?;
-    news.start(&inboxes, clock, base.settings.store.url.is_some(), tasks);
-    let publisher = Publisher::start(
-        Parts {
-            store: store.clone(),
-            index: memory.index.clone(),
-            policy: policy.clone(),
-            grants: memory.grants.clone(),
-            applications: memory.applications.clone(),
-            ids: ids.clone(),
-            clock: clock.clone(),
-            delivery: Arc::new(siblings::Batches { engine: engine.clone(), hints: hints.clone() }),
-            inbox: Arc::new(siblings::Streams { inboxes: inboxes.clone(), hints: hints.clone() }),
-            providers: Arc::new(base.registry.clone()),
-            behind,
-            #[cfg(feature = "sabotage")]
-            answer_before_commit: base.settings.sabotage.answer_before_commit,
-        },
-        tasks,
-    );
-    let admin = Admin::new(AdminParts {
-        store: store.clone(),
-        index: memory.index.clone(),
-        keyring: memory.keyring.clone(),
-        grants: memory.grants.clone(),
-        policy,
-        applications: memory.applications.clone(),
-        seal: memory.seal.clone(),
-        ids: ids.clone(),
-        clock: clock.clone(),
-    });
-    let registrar = Registrar::new(RegistrarParts {
-        store: store.clone(),
-        memory: memory.clone(),
-        follower: follower.clone(),
-        clock: clock.clone(),
-    });
-    Ok(Services {
-        keyring: memory.keyring.clone(),
-        index: memory.index.clone(),
-        publisher,
-        reporter: Reporter::new(store.clone(), memory.index.clone(), clock.clone(), tasks.clone()),
-        inboxes,
-        operations: operations(base, engine),
-        admin,
-        applications: memory.applications.clone(),
-        registrar,
-        follower,
-        clock: clock.clone(),
-        stop: tasks.stop_token(),
-    })
 }

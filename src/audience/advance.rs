@@ -90,6 +90,7 @@ impl Step {
             ChangeKind::Key { .. }
             | ChangeKind::Grant { .. }
             | ChangeKind::Application { .. }
+            | ChangeKind::Role { .. }
             | ChangeKind::Cancel { .. } => return,
         }
         self.edition = change.seq;

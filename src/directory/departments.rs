@@ -1,6 +1,6 @@
 //! The organisation tree.
 
-use super::{Registrar, check, may_write};
+use super::{Registrar, check};
 use crate::access::Caller;
 use crate::audience::tree::Tree;
 use crate::domain::access::KeyScope;
@@ -39,7 +39,7 @@ impl Registrar {
     /// Creates a department, or renames and moves it.
     ///
     /// # Errors
-    /// `SCOPE_MISSING` without `ADMIN`, `TEST_KEY`, those of a wrong field, `UNKNOWN_DEPARTMENT` for the one above,
+    /// `SCOPE_MISSING`, `ROLE_MISSING`, `TEST_KEY`, those of a wrong field, `UNKNOWN_DEPARTMENT` for the one above,
     /// `DEPARTMENT_CYCLE`.
     pub async fn upsert_department(&self, caller: &Caller, row: DepartmentDraft) -> Result<DepartmentWritten, Refusal> {
         let id = row.external_id.clone();
@@ -55,7 +55,7 @@ impl Registrar {
     /// # Errors
     /// As [`Registrar::upsert_department`], for the first row at fault.
     pub async fn upsert_departments(&self, caller: &Caller, rows: Vec<DepartmentDraft>) -> Result<i64, Refusal> {
-        may_write(caller, KeyScope::Admin)?;
+        self.may_write(caller)?;
         line::longest("departments", rows.len(), DEPARTMENTS_MAX, "entries")?;
         for row in &rows {
             check::external_id("department.department_id", &row.external_id)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, Notify, watch};
 
-use crate::access::{Applications, Grants, Keyring, Seal};
+use crate::access::{Applications, Grants, Keyring, Roles, Seal};
 use crate::audience::Index;
 use crate::domain::change::{Change, ChangeKind};
 use crate::domain::id::MessageId;
@@ -35,6 +35,8 @@ pub struct Memory {
     pub grants: Arc<Grants>,
     /// Connected systems.
     pub applications: Arc<Applications>,
+    /// What people are here for.
+    pub roles: Arc<Roles>,
     /// The installation's own secret.
     pub seal: Arc<Seal>,
 }
@@ -48,12 +50,14 @@ impl Memory {
         // The directory first: rights are then at least as new as its change number says.
         let directory = store.directory.load().await?;
         let access = store.access.load().await?;
+        let roles = store.roles.all().await?;
         let seal = Arc::new(Seal::new(&access.secret));
         Ok(Memory {
             index: Arc::new(Index::new(directory)),
             keyring: Arc::new(Keyring::new(Arc::clone(&seal), access.keys)),
             grants: Arc::new(Grants::new(access.grants)),
             applications: Arc::new(Applications::new(access.applications)),
+            roles: Arc::new(Roles::new(roles)),
             seal,
         })
     }
@@ -189,6 +193,7 @@ impl Follower {
                     self.memory.applications.put(application);
                 }
             }
+            ChangeKind::Role { ordinal } => self.memory.roles.put(ordinal, self.store.roles.of(ordinal).await?),
             _ => {}
         }
         Ok(())

@@ -1,9 +1,8 @@
 //! Edits of who is in a static tag, by stream.
 
-use super::{Refused, Registrar, check, may_write, tags};
+use super::{Refused, Registrar, check, may_tag, tags};
 use crate::access::Caller;
 use crate::audience::Snapshot;
-use crate::domain::access::KeyScope;
 use crate::domain::directory::{TagKind, is_external_id};
 use crate::domain::line;
 use crate::domain::refusal::{Reason, Refusal};
@@ -43,7 +42,7 @@ impl Registrar {
     /// # Errors
     /// `SCOPE_MISSING` without `TAGS`, `TEST_KEY`.
     pub fn edit_members(&self, caller: &Caller) -> Result<MemberEdit, Refusal> {
-        may_write(caller, KeyScope::Tags)?;
+        may_tag(caller)?;
         let (refused, edited) = (Refused::default(), MembersEdited::default());
         Ok(MemberEdit { registrar: self.clone(), tag: None, next: 0, refused, edited })
     }

@@ -21,8 +21,8 @@ pub use users::{UserBulk, UserQuery, UsersUpserted};
 pub use crate::store::{DepartmentDraft, RowError, TagDraft};
 
 use crate::access::Caller;
-use crate::domain::access::{KeyScope, Mode};
-use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::access::KeyScope;
+use crate::domain::refusal::Refusal;
 use crate::runtime::clock::SharedClock;
 use crate::store::Store;
 
@@ -56,15 +56,18 @@ impl Registrar {
     }
 }
 
-/// Goes on if the caller may change the directory: with the scope, and with a live key.
-fn may_write(caller: &Caller, scope: KeyScope) -> Result<(), Refusal> {
-    caller.require(scope)?;
-    match caller.mode() {
-        Mode::Live => Ok(()),
-        Mode::Test => {
-            let message = "A test key changes nothing that live messages use. Call with a live key.";
-            Err(Refusal::new(Reason::TestKey, message))
-        }
+/// Goes on if the caller may edit tags: with the scope, and with a live key.
+fn may_tag(caller: &Caller) -> Result<(), Refusal> {
+    caller.require(KeyScope::Tags)?;
+    caller.require_live()
+}
+
+impl Registrar {
+    /// Goes on if the caller may change people and departments: a platform administrator with a live key.
+    fn may_write(&self, caller: &Caller) -> Result<(), Refusal> {
+        caller.require(KeyScope::Admin)?;
+        caller.require_live()?;
+        caller.require_platform(self.parts.clock.now())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Registrar, check, may_write};
+use super::{Registrar, check, may_tag};
 use crate::access::Caller;
 use crate::audience::parse::parse;
 use crate::audience::resolve::{Usable, expression};
@@ -55,7 +55,7 @@ impl Registrar {
     /// `SCOPE_MISSING` without `TAGS`, `TEST_KEY`, those of a wrong field or rule, `TAG_CYCLE`, `ID_TAKEN` for a
     /// tag of another kind, `UNKNOWN_DEPARTMENT`.
     pub async fn upsert_tag(&self, caller: &Caller, mut draft: TagDraft) -> Result<TagWritten, Refusal> {
-        may_write(caller, KeyScope::Tags)?;
+        may_tag(caller)?;
         draft.name = check::tag_name("tag.tag", &draft.name)?;
         line::one_line("tag.title", &draft.title, line::NAME_CHARS_MAX)?;
         if let Some(department) = &draft.department {
@@ -97,7 +97,7 @@ impl Registrar {
     /// # Errors
     /// `SCOPE_MISSING` without `TAGS`, `TEST_KEY`, `NOT_FOUND`.
     pub async fn delete_tag(&self, caller: &Caller, name: &str) -> Result<i64, Refusal> {
-        may_write(caller, KeyScope::Tags)?;
+        may_tag(caller)?;
         let name = check::tag_name("tag", name)?;
         let seq = self.parts.store.directory.delete_tag(&name, self.parts.clock.now()).await?;
         self.parts.follower.catch_up(seq).await?;

@@ -1,10 +1,9 @@
 //! Users: in bulk from the institution's own lists, and one by one for those who look.
 
-use super::{Refused, Registrar, check, may_write};
-use crate::access::Caller;
+use super::{Refused, Registrar, check};
+use crate::access::{Caller, Reach};
 use crate::audience::Snapshot;
 use crate::audience::resolve::{Usable, expression};
-use crate::domain::access::KeyScope;
 use crate::domain::audience::{Expression, Term};
 use crate::domain::directory::{TagKind, User, UserDraft};
 use crate::domain::line;
@@ -59,9 +58,9 @@ impl Registrar {
     /// Begins a bulk write of users.
     ///
     /// # Errors
-    /// `SCOPE_MISSING` without `ADMIN`, `TEST_KEY`.
+    /// `SCOPE_MISSING`, `ROLE_MISSING`, `TEST_KEY`.
     pub fn upsert_users(&self, caller: &Caller) -> Result<UserBulk, Refusal> {
-        may_write(caller, KeyScope::Admin)?;
+        self.may_write(caller)?;
         Ok(UserBulk {
             registrar: self.clone(),
             rows: Vec::with_capacity(GROUP),
@@ -75,12 +74,13 @@ impl Registrar {
     /// One user with everything that the directory knows.
     ///
     /// # Errors
-    /// `SCOPE_MISSING` without `ADMIN`, `NOT_FOUND`.
+    /// `SCOPE_MISSING`, `ROLE_MISSING`, `NOT_FOUND`, also for people outside the caller's departments.
     pub async fn user(&self, caller: &Caller, external_id: &str) -> Result<User, Refusal> {
-        caller.require(KeyScope::Admin)?;
+        let reach = caller.require_administrator(self.parts.clock.now())?;
         check::external_id("user_id", external_id)?;
+        let snapshot = self.parts.memory.index.snapshot();
         let user = self.parts.store.directory.user(external_id).await?;
-        user.ok_or_else(|| {
+        user.filter(|user| reach.has(user.ordinal, &snapshot)).ok_or_else(|| {
             Refusal::new(Reason::NotFound, "There is no such user. Correct the id.")
                 .field("user_id")
                 .with("user_id", external_id)
@@ -90,27 +90,31 @@ impl Registrar {
     /// Users in the order in which they came into the directory.
     ///
     /// # Errors
-    /// `SCOPE_MISSING` without `ADMIN`, `UNKNOWN_DEPARTMENT`, `UNKNOWN_TAG`, `PAGE_TOKEN_INVALID`.
+    /// `SCOPE_MISSING`, `ROLE_MISSING`, `UNKNOWN_DEPARTMENT`, `UNKNOWN_TAG`, `PAGE_TOKEN_INVALID`.
     pub async fn users(&self, caller: &Caller, query: &UserQuery, page: &PageRequest) -> Result<Page<User>, Refusal> {
-        caller.require(KeyScope::Admin)?;
+        let reach = caller.require_administrator(self.parts.clock.now())?;
         if let Some(text) = &query.query {
             line::one_line("query", text, line::NAME_CHARS_MAX)?;
         }
         let after = page.after::<u32>()?;
-        let filter = UserFilter { among: self.among(query)?, query: query.query.clone() };
+        let filter = UserFilter { among: self.among(query, &reach)?, query: query.query.clone() };
         let limit = page.limit();
         let items = self.parts.store.directory.list_users(filter, after, limit + 1).await?;
         Ok(Page::first(items, limit, |last| last.ordinal.to_string()))
     }
 
-    fn among(&self, query: &UserQuery) -> Result<Option<Set>, Refusal> {
+    /// The people in question, as far as the caller looks after them; `None`: everybody.
+    fn among(&self, query: &UserQuery, reach: &Reach) -> Result<Option<Set>, Refusal> {
         let snapshot = self.parts.memory.index.snapshot();
+        let looked_after = match reach {
+            Reach::Everywhere => None,
+            Reach::Departments(ids) => {
+                Some(ids.iter().map(|id| Set::clone(&snapshot.under(*id))).fold(Set::new(), |all, part| all | part))
+            }
+        };
         let under = query.department.as_ref().map(|id| of_department(id, &snapshot)).transpose()?;
         let tagged = query.tag.as_ref().map(|name| of_tag(name, &snapshot)).transpose()?;
-        Ok(match (under, tagged) {
-            (Some(under), Some(tagged)) => Some(under & tagged),
-            (one, other) => one.or(other),
-        })
+        Ok([under, tagged, looked_after].into_iter().flatten().reduce(|all, part| all & part))
     }
 }
 

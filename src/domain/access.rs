@@ -218,6 +218,11 @@ pub struct Grant {
     pub expire_at: Option<At>,
     /// Who gave it.
     pub granted_by: Principal,
+    /// The departments (the store's keys) of the giver's office: whatever the grant names, it reaches nobody
+    /// outside them. `None`: the giver's office was the whole institution.
+    pub ceiling: Option<Vec<i64>>,
+    /// It is no right while the person who holds it is not of this department (the store's key) or one below.
+    pub while_in: Option<i64>,
     /// When it was taken back.
     pub revoked_at: Option<At>,
     /// Raised by every change; publishes verify it in their commit.
@@ -256,6 +261,8 @@ impl Grant {
             valid_after,
             expire_at: None,
             granted_by,
+            ceiling: None,
+            while_in: None,
             revoked_at: None,
             version: 1,
         }

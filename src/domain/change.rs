@@ -57,6 +57,11 @@ pub enum ChangeKind {
         /// Which.
         id: ApplicationId,
     },
+    /// The roles of a person changed.
+    Role {
+        /// Whose.
+        ordinal: u32,
+    },
     /// A message was cancelled: nothing of it may start on any node.
     Cancel {
         /// Which.
@@ -86,11 +91,13 @@ pub enum ChangeCode {
     Application = 8,
     /// [`ChangeKind::Cancel`]
     Cancel = 9,
+    /// [`ChangeKind::Role`]
+    Role = 10,
 }
 
 impl ChangeCode {
     /// Every kind.
-    pub const ALL: [ChangeCode; 9] = [
+    pub const ALL: [ChangeCode; 10] = [
         ChangeCode::Members,
         ChangeCode::Tag,
         ChangeCode::TagDeleted,
@@ -100,6 +107,7 @@ impl ChangeCode {
         ChangeCode::Grant,
         ChangeCode::Application,
         ChangeCode::Cancel,
+        ChangeCode::Role,
     ];
 
     /// The kind with a stored number.
@@ -123,6 +131,7 @@ impl ChangeKind {
             ChangeKind::Grant { .. } => ChangeCode::Grant,
             ChangeKind::Application { .. } => ChangeCode::Application,
             ChangeKind::Cancel { .. } => ChangeCode::Cancel,
+            ChangeKind::Role { .. } => ChangeCode::Role,
         }
     }
 
@@ -138,6 +147,7 @@ impl ChangeKind {
             ChangeKind::Grant { id } => id.0,
             ChangeKind::Application { id } => id.0,
             ChangeKind::Cancel { id } => id.0,
+            ChangeKind::Role { ordinal } => i64::from(*ordinal),
         }
     }
 }

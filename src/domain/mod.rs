@@ -1,7 +1,7 @@
 //! Pure values and pure decisions. No async, no I/O, nothing of the rest of the crate.
 //!
 //! Read in the order of a message's life: who and where ([`directory`], [`audience`]), who may
-//! ([`access`]), what ([`content`], [`message`]), how it is cut up ([`leg`], [`batch`]) what became of it
+//! ([`access`], [`role`]), what ([`content`], [`message`]), how it is cut up ([`leg`], [`batch`]) what became of it
 //! ([`verdict`], [`outcome`]), and who does the work ([`node`]).
 
 pub mod access;
@@ -21,6 +21,7 @@ pub mod node;
 pub mod outcome;
 pub mod page;
 pub mod refusal;
+pub mod role;
 pub mod set;
 pub mod time;
 pub mod verdict;

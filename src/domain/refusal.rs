@@ -105,6 +105,12 @@ reasons! {
         "只有个人的令牌可以这样做。请用本人的令牌调用。";
     ScopeMissing = "SCOPE_MISSING", PermissionDenied, "The key lacks the scope that this call needs.",
         "这个密钥没有所需的权限范围[ {scope}]。请向管理员申请带有它的密钥。";
+    RoleMissing = "ROLE_MISSING", PermissionDenied, "The caller lacks the role that this call needs, or has it elsewhere only.",
+        "您没有所需的角色[ {role}]，或只在别的部门担任。请向管理员申请。";
+    ExceedsOwnRights = "EXCEEDS_OWN_RIGHTS", PermissionDenied, "Nobody gives more than they could do themselves.",
+        "所给的权利超出了您自己的管理范围。请缩小，或请平台管理员来给。";
+    OwnRequest = "OWN_REQUEST", PermissionDenied, "Nobody decides on their own request.",
+        "不能审批自己的申请。请由另一位有权的人决定。";
     GrantMissing = "GRANT_MISSING", PermissionDenied, "The caller holds no valid grant.",
         "调用方没有有效的授权。请向管理员申请授权。";
     GrantRevoked = "GRANT_REVOKED", PermissionDenied, "The grant was taken back or ran out while the publish was under way.",

@@ -16,7 +16,6 @@ pub use providers::{ProviderHealth, ProviderWord};
 pub use status::{NodeView, Picture, ProviderView};
 
 use crate::access::Caller;
-use crate::domain::access::KeyScope;
 use crate::domain::refusal::Refusal;
 use crate::runtime::clock::SharedClock;
 use crate::runtime::tasks::Tasks;
@@ -64,9 +63,9 @@ impl Operations {
     /// How the service is.
     ///
     /// # Errors
-    /// `SCOPE_MISSING` without `ADMIN`; the store's own.
+    /// `SCOPE_MISSING`, `ROLE_MISSING` for who neither runs the platform nor audits it; the store's own.
     pub async fn picture(&self, caller: &Caller) -> Result<Picture, Refusal> {
-        caller.require(KeyScope::Admin)?;
+        caller.require_auditor(self.parts.clock.now())?;
         status::picture(&self.parts).await
     }
 

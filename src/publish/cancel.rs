@@ -75,10 +75,13 @@ impl Publisher {
     /// A message that the caller may stop; a test key stops test messages only.
     async fn own_message(&self, caller: &Caller, id: MessageId) -> Result<MessageRow, Refusal> {
         let row = self.parts.store.messages.message(id).await?.ok_or_else(|| not_found(id))?;
-        let scopes = caller.key.scopes;
-        let own = caller.principal == row.facts.principal && scopes.has(KeyScope::Publish);
+        let own = caller.principal == row.facts.principal && caller.key.scopes.has(KeyScope::Publish);
+        let looked_after = || {
+            let reach = caller.administered(self.parts.clock.now());
+            reach.covers(row.facts.department_id, self.parts.index.snapshot().tree())
+        };
         let mode_fits = caller.mode() == Mode::Live || row.facts.mode == Mode::Test;
-        if mode_fits && (own || scopes.has(KeyScope::Admin)) { Ok(row) } else { Err(not_found(id)) }
+        if mode_fits && (own || looked_after()) { Ok(row) } else { Err(not_found(id)) }
     }
 }
 

@@ -168,7 +168,7 @@ impl Parts {
         let sender = draft.sender_user_id.as_deref().map(|id| sender(id, &snapshot)).transpose()?;
         let usable = self.grants.usable(caller.principal, now);
         let missing = |refusal: Refusal| match refusal.reason {
-            Reason::UnknownTag => self.policy.nothing_held(caller.principal, now).unwrap_or(refusal),
+            Reason::UnknownTag => self.policy.nothing_held(caller.principal, &snapshot, now).unwrap_or(refusal),
             _ => refusal,
         };
         let mut resolved = resolve::resolve(&draft.audience, &snapshot, &usable).map_err(missing)?;

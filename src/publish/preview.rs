@@ -145,11 +145,11 @@ impl Publisher {
         if ordinals.is_empty() {
             return Ok(Vec::new());
         }
-        let names = caller.may(KeyScope::Admin);
+        let reach = caller.administered(survey.now);
         let users = self.parts.store.directory.users(ordinals).await?;
         let person = |user: crate::domain::directory::User| Person {
             user_id: user.external_id,
-            name: names.then_some(user.name),
+            name: reach.has(user.ordinal, &survey.snapshot).then_some(user.name),
             department_id: user.primary_department,
         };
         Ok(users.into_iter().map(person).collect())

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::handover::{Handover, Ready};
 use super::{Parts, plan};
+use crate::access::scope::stands;
 use crate::domain::id::MessageId;
 use crate::domain::message::{MessageFacts, MessageState};
 use crate::domain::outcome::Reason;
@@ -124,7 +125,7 @@ impl Releaser {
         let key = access.key(facts.key_id).await?;
         let grant = access.grant(facts.grant.0).await?;
         let key_stands = key.is_some_and(|key| key.revoked_at.is_none());
-        if !key_stands || !grant.is_some_and(|grant| grant.is_valid(now)) {
+        if !key_stands || !grant.is_some_and(|grant| stands(&grant, &self.parts.index.snapshot(), now)) {
             return Ok(Err(End { state: MessageState::Rejected, reason: Reason::GrantRevoked }));
         }
         Ok(self.plans(facts).map_err(|refusal| {

@@ -9,7 +9,6 @@ use crate::audience::Usable;
 use crate::audience::parse::parse;
 use crate::audience::resolve;
 use crate::audience::show::terms_of;
-use crate::domain::access::KeyScope;
 use crate::domain::audience::Expression;
 use crate::domain::id::MessageId;
 use crate::domain::language::Language;
@@ -54,7 +53,7 @@ impl Reporter {
         let tree = Some(&row.facts.audience_text).filter(|text| !text.is_empty()).and_then(|text| parse(text).ok());
         let clauses = match &tree {
             Some(tree) if meant => self.then(id, ordinal, tree).await?,
-            Some(tree) if caller.may(KeyScope::Admin) => self.now(ordinal, tree),
+            Some(tree) if caller.audited(self.clock.now()).is_everywhere() => self.now(ordinal, tree),
             _ => Vec::new(),
         };
         Ok(Explained { as_of_now: !meant && !clauses.is_empty(), recipient, clauses })

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Reporter, may_read};
+use super::{Reporter, Sight};
 use crate::access::Caller;
 use crate::domain::access::{KeyScope, Mode, Principal};
 use crate::domain::id::{LegId, MessageId};
@@ -57,7 +57,7 @@ impl View {
 /// Which messages to list. What is left out does not filter; all others must hold.
 #[derive(Clone, Debug, Default)]
 pub struct ListFilter {
-    /// Published by; without the scope `ADMIN` it can only be the caller.
+    /// Published by; without an office it can only be the caller.
     pub principal: Option<Principal>,
     /// External id of a department that spoke, or one above it.
     pub department_id: Option<String>,
@@ -89,11 +89,12 @@ impl Reporter {
     pub async fn list(&self, caller: &Caller, filter: ListFilter, page: &PageRequest) -> Result<Page<View>, Refusal> {
         let (length, mut before) = (page.limit(), page.after::<MessageId>()?);
         let departments = filter.department_id.as_deref().map(|id| self.departments_under(id)).transpose()?;
-        let stored = stored_filter(caller, &filter)?;
+        let sight = self.sight(caller);
+        let stored = stored_filter(&sight, &filter)?;
         let mut rows: Vec<MessageRow> = Vec::with_capacity(length);
         let mut scanned = 0;
         while rows.len() < length && scanned < SCAN_MAX {
-            let step = if is_plain(caller, &filter) { length - rows.len() } else { SCAN_STEP };
+            let step = if is_plain(&sight, &filter) { length - rows.len() } else { SCAN_STEP };
             let found = self.store.messages.list(stored.clone(), before, step).await?;
             scanned += found.len();
             let last_step = found.len() < step;
@@ -102,7 +103,7 @@ impl Reporter {
                     return self.page(rows, before).await;
                 }
                 before = Some(row.facts.id);
-                if passes(caller, &filter, departments.as_ref(), &row) {
+                if passes(&sight, &filter, departments.as_ref(), &row) {
                     rows.push(row);
                 }
             }
@@ -138,8 +139,9 @@ impl Reporter {
     }
 }
 
-fn stored_filter(caller: &Caller, filter: &ListFilter) -> Result<MessageFilter, Refusal> {
-    let principal = if caller.key.scopes.has(KeyScope::Admin) {
+fn stored_filter(sight: &Sight<'_>, filter: &ListFilter) -> Result<MessageFilter, Refusal> {
+    let caller = sight.caller;
+    let principal = if !sight.reach.is_nowhere() {
         filter.principal
     } else if filter.principal.is_none_or(|wanted| wanted == caller.principal) {
         Some(caller.principal)
@@ -158,12 +160,13 @@ fn stored_filter(caller: &Caller, filter: &ListFilter) -> Result<MessageFilter, 
 }
 
 /// The store's own filter says it all.
-fn is_plain(caller: &Caller, filter: &ListFilter) -> bool {
-    caller.mode() == Mode::Live && filter.department_id.is_none() && filter.labels.is_empty()
+fn is_plain(sight: &Sight<'_>, filter: &ListFilter) -> bool {
+    let sees_all = sight.reach.is_everywhere() || sight.reach.is_nowhere();
+    sees_all && sight.caller.mode() == Mode::Live && filter.department_id.is_none() && filter.labels.is_empty()
 }
 
-fn passes(caller: &Caller, filter: &ListFilter, departments: Option<&BTreeSet<i64>>, row: &MessageRow) -> bool {
-    may_read(caller, &row.facts)
+fn passes(sight: &Sight<'_>, filter: &ListFilter, departments: Option<&BTreeSet<i64>>, row: &MessageRow) -> bool {
+    sight.has(&row.facts)
         && departments.is_none_or(|under| under.contains(&row.facts.department_id))
         && filter.labels.iter().all(|(name, value)| row.facts.labels.get(name) == Some(value))
 }

@@ -20,8 +20,8 @@ pub use recipients::{DeliveryView, Recipient, RecipientFilter, RecipientState};
 pub use totals::{GroupBy, TotalRow, TotalsQuery};
 pub use watch::Picture;
 
-use crate::access::Caller;
-use crate::audience::Index;
+use crate::access::{Caller, Reach};
+use crate::audience::{Index, Snapshot};
 use crate::domain::access::{KeyScope, Mode};
 use crate::domain::id::MessageId;
 use crate::domain::message::MessageFacts;
@@ -57,9 +57,14 @@ impl Reporter {
     /// A message that the caller may read: `NOT_FOUND` for absent and foreign ones alike.
     async fn readable(&self, caller: &Caller, id: MessageId) -> Result<MessageRow, Refusal> {
         let row = self.store.messages.message(id).await?;
-        row.filter(|row| may_read(caller, &row.facts)).ok_or_else(|| {
+        let sight = self.sight(caller);
+        row.filter(|row| sight.has(&row.facts)).ok_or_else(|| {
             Refusal::new(Reason::NotFound, format!("There is no message {id} that you may read.")).field("message_id")
         })
+    }
+
+    fn sight<'a>(&self, caller: &'a Caller) -> Sight<'a> {
+        Sight { caller, reach: caller.audited(self.clock.now()), snapshot: self.index.snapshot() }
     }
 
     /// Who a message is for. A snapshot never changes, so the last few stay in memory.
@@ -98,9 +103,18 @@ impl Reporter {
     }
 }
 
-/// Own messages with `READ`, everybody's with `ADMIN`; a test key sees test messages only.
-fn may_read(caller: &Caller, facts: &MessageFacts) -> bool {
-    let mode_fits = caller.mode() == Mode::Live || facts.mode == Mode::Test;
-    let own = caller.principal == facts.principal && caller.may(KeyScope::Read);
-    mode_fits && (own || caller.key.scopes.has(KeyScope::Admin))
+/// What a caller may read: own messages with `READ`, others where an office reaches the department that spoke; a
+/// test key sees test messages only.
+struct Sight<'a> {
+    caller: &'a Caller,
+    reach: Reach,
+    snapshot: Arc<Snapshot>,
+}
+
+impl Sight<'_> {
+    fn has(&self, facts: &MessageFacts) -> bool {
+        let mode_fits = self.caller.mode() == Mode::Live || facts.mode == Mode::Test;
+        let own = self.caller.principal == facts.principal && self.caller.may(KeyScope::Read);
+        mode_fits && (own || self.reach.covers(facts.department_id, self.snapshot.tree()))
+    }
 }

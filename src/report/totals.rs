@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Reporter;
+use super::{Reporter, Sight};
 use crate::access::Caller;
 use crate::domain::access::{KeyScope, Mode, Principal};
 use crate::domain::channel::Channel;
@@ -79,11 +79,13 @@ impl Reporter {
     /// Errors: `TEST_KEY`, `SCOPE_MISSING`, `FIELD_INVALID` for a span that ends before it begins or is longer
     /// than ten years, `UNKNOWN_DEPARTMENT`.
     pub async fn totals(&self, caller: &Caller, query: &TotalsQuery) -> Result<Vec<TotalRow>, Refusal> {
-        let principal = readable_principal(caller, query.principal)?;
+        let sight = self.sight(caller);
+        let principal = readable_principal(&sight, query.principal)?;
         let days = days(query.from, query.to.unwrap_or_else(|| self.clock.now()))?;
         let departments = query.department_id.as_deref().map(|id| self.departments_under(id)).transpose()?;
         let fits = |row: &RollupRow| {
             principal.is_none_or(|only| only == row.principal)
+                && (sight.reach.is_nowhere() || sight.reach.covers(row.department_id, sight.snapshot.tree()))
                 && departments.as_ref().is_none_or(|under: &BTreeSet<i64>| under.contains(&row.department_id))
                 && query.channel.is_none_or(|only| only == row.channel)
                 && row.n > 0
@@ -101,16 +103,18 @@ impl Reporter {
     }
 }
 
-fn readable_principal(caller: &Caller, wanted: Option<Principal>) -> Result<Option<Principal>, Refusal> {
+/// Whose messages are counted: with an office whoever was asked for, as far as it reaches; otherwise the caller's.
+fn readable_principal(sight: &Sight<'_>, wanted: Option<Principal>) -> Result<Option<Principal>, Refusal> {
+    let caller = sight.caller;
     if caller.mode() == Mode::Test {
         return Err(Refusal::new(Reason::TestKey, "Reports count live messages; use a live key."));
     }
-    if caller.key.scopes.has(KeyScope::Admin) {
+    if !sight.reach.is_nowhere() {
         return Ok(wanted);
     }
     let own = wanted.is_none_or(|wanted| wanted == caller.principal);
     let missing = if own { KeyScope::Read } else { KeyScope::Admin };
-    if own && caller.key.scopes.has(KeyScope::Read) {
+    if own && caller.may(KeyScope::Read) {
         return Ok(Some(caller.principal));
     }
     let message = format!("This report needs a key with the scope {}.", missing.name());

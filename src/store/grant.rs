@@ -24,6 +24,10 @@ struct Body {
     valid_after: At,
     expire_at: Option<At>,
     granted_by: i64,
+    #[serde(default)]
+    ceiling: Option<Vec<i64>>,
+    #[serde(default)]
+    while_in: Option<i64>,
 }
 
 /// The text of what has no column.
@@ -41,6 +45,8 @@ pub(super) fn body(grant: &Grant) -> Result<String> {
         valid_after: grant.valid_after,
         expire_at: grant.expire_at,
         granted_by: grant.granted_by.code(),
+        ceiling: grant.ceiling.clone(),
+        while_in: grant.while_in,
     })
 }
 
@@ -68,6 +74,8 @@ pub(super) fn read(
         valid_after: body.valid_after,
         expire_at: body.expire_at,
         granted_by: Principal::from_code(body.granted_by),
+        ceiling: body.ceiling,
+        while_in: body.while_in,
         revoked_at,
         version,
     })

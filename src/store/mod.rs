@@ -27,6 +27,7 @@ mod refuse;
 mod release;
 mod report;
 mod rights;
+mod roles;
 mod settling;
 pub mod sqlite;
 mod users;
@@ -48,6 +49,7 @@ pub use message::{
 };
 pub use node::{NodeDraft, NodeRow, Nodes};
 pub use report::{Reports, RollupFilter, RollupRow};
+pub use roles::Roles;
 
 use crate::domain::refusal::{self, Refusal};
 
@@ -74,6 +76,8 @@ pub struct Store {
     pub nodes: Arc<dyn Nodes>,
     /// Totals.
     pub reports: Arc<dyn Reports>,
+    /// Who has which role.
+    pub roles: Arc<dyn Roles>,
 }
 
 /// Why the store could not do it. Never says what the data was.

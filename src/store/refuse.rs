@@ -59,6 +59,12 @@ pub(super) fn unknown_key() -> Refusal {
     Refusal::new(Reason::NotFound, "There is no such key.").field("key_id")
 }
 
+/// The person has not got this role there.
+pub(super) fn unknown_role() -> Refusal {
+    let message = "The person has not got this role there; list the roles to see which ones there are.";
+    Refusal::new(Reason::NotFound, message).field("role")
+}
+
 /// There is no such grant.
 pub(super) fn unknown_grant() -> Refusal {
     Refusal::new(Reason::NotFound, "There is no such grant.").field("grant_id")

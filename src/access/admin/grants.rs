@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Admin, administrator};
+use super::Admin;
+use crate::access::authority::exceeds;
 use crate::access::explain::Explanation;
-use crate::access::{Caller, Request};
+use crate::access::{Caller, Reach, Request};
 use crate::audience::{Usable, parse, resolve};
 use crate::domain::access::{Grant, GrantState, KeyScope, Principal};
 use crate::domain::audience::Audience;
@@ -79,18 +80,36 @@ impl Admin {
     /// Gives a right.
     ///
     /// # Errors
-    /// `SCOPE_MISSING`, `TEST_KEY`, `NOT_FOUND`, `UNKNOWN_DEPARTMENT`, `FIELD_REQUIRED`, `FIELD_INVALID`,
+    /// `SCOPE_MISSING`, `TEST_KEY`, `ROLE_MISSING`, `EXCEEDS_OWN_RIGHTS`, `NOT_FOUND`, `UNKNOWN_DEPARTMENT`, `FIELD_REQUIRED`, `FIELD_INVALID`,
     /// `FIELD_TOO_LONG`, `AUDIENCE_SYNTAX` and what else is wrong with the expression.
     pub async fn create_grant(&self, caller: &Caller, draft: GrantDraft) -> Result<Grant, Refusal> {
-        administrator(caller)?;
-        self.known_principal(draft.principal, "grant.principal")?;
+        caller.require_live()?;
+        let now = self.parts.clock.now();
+        let reach = caller.require_administrator(now)?;
+        self.known_principal(draft.principal, &reach, "grant.principal")?;
+        let grant = self.compose(draft, &reach, caller.principal)?;
+        self.parts.store.access.create_grant(grant.clone()).await?;
+        self.parts.grants.put(grant.clone());
+        Ok(grant)
+    }
+
+    /// The grant of a draft, beneath the office of whoever gives it.
+    ///
+    /// # Errors
+    /// What is wrong with the draft; `EXCEEDS_OWN_RIGHTS`.
+    pub(in crate::access) fn compose(
+        &self,
+        draft: GrantDraft,
+        reach: &Reach,
+        giver: Principal,
+    ) -> Result<Grant, Refusal> {
         let now = self.parts.clock.now();
         self.check(&draft, now)?;
         let department_ids = draft
             .department_ids
             .iter()
             .map(|id| self.department(id, "grant.department_ids"))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
         let classes = if draft.classes.is_empty() { vec![Class::Notice, Class::Transactional] } else { draft.classes };
         let (id, from) = (GrantId(self.parts.ids.next()), draft.valid_after.unwrap_or(now));
         let grant = Grant {
@@ -104,10 +123,19 @@ impl Admin {
             per_message: draft.per_message,
             may_act_for: draft.may_act_for,
             expire_at: draft.expire_at,
-            ..Grant::new(id, draft.principal, caller.principal, from)
+            ceiling: match reach {
+                Reach::Everywhere => None,
+                Reach::Departments(ids) => Some(ids.clone()),
+            },
+            ..Grant::new(id, draft.principal, giver, from)
         };
-        self.parts.store.access.create_grant(grant.clone()).await?;
-        self.parts.grants.put(grant.clone());
+        let snapshot = self.parts.index.snapshot();
+        if !grant.department_ids.iter().all(|id| reach.covers(*id, snapshot.tree())) {
+            return Err(exceeds("The grant").field("grant.department_ids"));
+        }
+        if !reach.holds(&grant, snapshot.tree()) {
+            return Err(exceeds("The grant").field("grant.classes"));
+        }
         Ok(grant)
     }
 
@@ -123,10 +151,14 @@ impl Admin {
         page: &PageRequest,
     ) -> Result<Page<Arc<Grant>>, Refusal> {
         let own = filter.principal == Some(caller.principal);
-        caller.require(if own { KeyScope::Read } else { KeyScope::Admin })?;
         let now = self.parts.clock.now();
+        let reach = match own {
+            true => caller.require(KeyScope::Read).map(|()| Reach::Everywhere)?,
+            false => self.watched(caller, now)?,
+        };
         let wanted = |grant: &Grant| {
-            filter.department_id.is_none_or(|wanted| grant.department_ids.contains(&wanted))
+            self.concerns(&reach, grant)
+                && filter.department_id.is_none_or(|wanted| grant.department_ids.contains(&wanted))
                 && filter.state.is_none_or(|wanted| grant.state(now) == wanted)
         };
         self.parts.grants.list(filter.principal, wanted, page)
@@ -151,12 +183,25 @@ impl Admin {
     /// # Errors
     /// `SCOPE_MISSING`, `TEST_KEY`, `NOT_FOUND`.
     pub async fn revoke_grant(&self, caller: &Caller, id: GrantId) -> Result<Grant, Refusal> {
-        administrator(caller)?;
+        caller.require_live()?;
+        let reach = caller.require_administrator(self.parts.clock.now())?;
+        self.concerning(&reach, id).await?;
         self.parts.store.access.revoke_grant(id, self.parts.clock.now()).await?;
-        let missing = || Refusal::new(Reason::NotFound, format!("There is no grant {id}.")).field("grant_id");
-        let grant = self.parts.store.access.grant(id).await?.ok_or_else(missing)?;
+        let grant = self.concerning(&reach, id).await?;
         self.parts.grants.put(grant.clone());
         Ok(grant)
+    }
+
+    /// A grant that an office looks after: that of somebody in its reach, or one that it could give itself.
+    pub(super) async fn concerning(&self, reach: &Reach, id: GrantId) -> Result<Grant, Refusal> {
+        let grant = self.parts.store.access.grant(id).await?;
+        grant
+            .filter(|grant| self.concerns(reach, grant))
+            .ok_or_else(|| Refusal::new(Reason::NotFound, format!("There is no grant {id}.")).field("grant_id"))
+    }
+
+    fn concerns(&self, reach: &Reach, grant: &Grant) -> bool {
+        self.looks_after(reach, grant.principal) || reach.holds(grant, self.parts.index.snapshot().tree())
     }
 
     /// Whether something might be published and what is missing. About oneself with PUBLISH, else with ADMIN.
@@ -165,8 +210,13 @@ impl Admin {
     /// `SCOPE_MISSING`, `UNKNOWN_DEPARTMENT`, `UNKNOWN_USER`, and what is wrong with the audience.
     pub async fn check_access(&self, caller: &Caller, question: Question) -> Result<Explanation, Refusal> {
         let principal = question.principal.unwrap_or(caller.principal);
-        caller.require(if principal == caller.principal { KeyScope::Publish } else { KeyScope::Admin })?;
         let (snapshot, now) = (self.parts.index.snapshot(), self.parts.clock.now());
+        if principal == caller.principal {
+            caller.require(KeyScope::Publish)?;
+        } else {
+            let reach = caller.require_administrator(now)?;
+            self.known_principal(principal, &reach, "principal")?;
+        }
         let owner_id = match principal {
             Principal::Application(id) => self.parts.applications.get(id).map(|one| one.department_id),
             Principal::Person(_) => None,
@@ -180,7 +230,7 @@ impl Admin {
         let usable = self.parts.grants.usable(principal, now);
         let resolved = match resolve::resolve(&question.audience, &snapshot, &usable) {
             Ok(resolved) => resolved,
-            Err(refusal) => match self.parts.policy.nothing_held(principal, now) {
+            Err(refusal) => match self.parts.policy.nothing_held(principal, &snapshot, now) {
                 Some(missing) if refusal.reason == Reason::UnknownTag => {
                     return Ok(Explanation::of(None, vec![missing]));
                 }
@@ -235,13 +285,5 @@ impl Admin {
             resolve::expression(&tree, &self.parts.index.snapshot(), &Usable::Any).map_err(named)?;
         }
         Ok(())
-    }
-
-    fn department(&self, external_id: &str, field: &str) -> Result<i64, Refusal> {
-        let snapshot = self.parts.index.snapshot();
-        snapshot.tree().by_external_id(external_id).map(|department| department.id).ok_or_else(|| {
-            let message = "There is no such department; look its id up in the directory.";
-            Refusal::new(Reason::UnknownDepartment, message).field(field)
-        })
     }
 }

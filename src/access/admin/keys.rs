@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use super::{Admin, administrator};
-use crate::access::Caller;
-use crate::domain::access::{Key, KeyScope, KeyScopes, Mode, Principal};
+use super::Admin;
+use super::roles::nobody;
+use crate::access::authority::exceeds;
+use crate::access::{Caller, Reach};
+use crate::domain::access::{GrantState, Key, KeyScope, KeyScopes, Mode, Principal};
 use crate::domain::directory::ADMINISTRATOR;
 use crate::domain::id::{ApplicationId, KeyId};
 use crate::domain::page::{Page, PageRequest};
@@ -48,15 +50,17 @@ impl Admin {
     /// Makes a key.
     ///
     /// # Errors
-    /// `SCOPE_MISSING`, `TEST_KEY`, `NOT_FOUND` for an unknown application, `UNKNOWN_USER`, `FIELD_INVALID`.
+    /// `SCOPE_MISSING`, `TEST_KEY`, `ROLE_MISSING`, `EXCEEDS_OWN_RIGHTS`, `NOT_FOUND` for an unknown application, `UNKNOWN_USER`, `FIELD_INVALID`.
     pub async fn create_key(&self, caller: &Caller, draft: KeyDraft) -> Result<NewKey, Refusal> {
-        administrator(caller)?;
+        caller.require_live()?;
         let now = self.parts.clock.now();
+        let reach = caller.require_administrator(now)?;
         if draft.expire_at.is_some_and(|end| end <= now) {
             let message = "The key would expire at once; choose a time in the future, or none.";
             return Err(Refusal::new(Reason::FieldInvalid, message).field("expire_at"));
         }
-        let principal = self.owner(&draft.owner)?;
+        let principal = self.owner(&draft.owner, &reach)?;
+        self.could_be(&reach, principal, now)?;
         let scopes = match draft.scopes {
             KeyScopes(0) => [KeyScope::Publish, KeyScope::Read].into_iter().collect(),
             scopes => scopes,
@@ -83,8 +87,12 @@ impl Admin {
         owner: Option<&KeyOwner>,
         page: &PageRequest,
     ) -> Result<Page<Arc<Key>>, Refusal> {
-        caller.require(KeyScope::Admin)?;
-        let wanted = owner.map(|owner| self.owner(owner)).transpose()?;
+        let reach = self.watched(caller, self.parts.clock.now())?;
+        let owner = owner.map(|owner| self.owner(owner, &reach)).transpose()?;
+        let wanted = |key: &Key| match owner {
+            Some(owner) => key.principal == owner,
+            None => self.looks_after(&reach, key.principal),
+        };
         self.parts.keyring.list(wanted, page)
     }
 
@@ -93,9 +101,14 @@ impl Admin {
     /// # Errors
     /// `SCOPE_MISSING`, `TEST_KEY`, `NOT_FOUND`, `LAST_ADMINISTRATOR`.
     pub async fn revoke_key(&self, caller: &Caller, id: KeyId) -> Result<Key, Refusal> {
-        administrator(caller)?;
+        caller.require_live()?;
         let now = self.parts.clock.now();
-        if self.stored_key(id).await?.administers(now) && !self.others_administer(id, now).await? {
+        let reach = caller.require_administrator(now)?;
+        let key = self.stored_key(id).await?;
+        if !self.looks_after(&reach, key.principal) {
+            return Err(no_key(id));
+        }
+        if self.administers(&key, now) && !self.somebody_administers(now, |other| other.id != id).await? {
             let message = "This is the last key that can administer; make another one first.";
             return Err(Refusal::new(Reason::LastAdministrator, message).field("key_id"));
         }
@@ -106,27 +119,53 @@ impl Admin {
     }
 
     async fn stored_key(&self, id: KeyId) -> Result<Key, Refusal> {
-        let missing = || Refusal::new(Reason::NotFound, format!("There is no key {id}.")).field("key_id");
-        self.parts.store.access.key(id).await?.ok_or_else(missing)
+        self.parts.store.access.key(id).await?.ok_or_else(|| no_key(id))
     }
 
-    /// Whether another key can administer. Memory says which ones may, the store whether one still can.
-    async fn others_administer(&self, id: KeyId, now: At) -> Result<bool, Refusal> {
+    /// Whether some key can administer the whole that passes the test. Memory says which ones may, the store
+    /// whether one still can.
+    pub(super) async fn somebody_administers(&self, now: At, passes: impl Fn(&Key) -> bool) -> Result<bool, Refusal> {
         for other in self.parts.keyring.administrators(now) {
-            if other != id && self.parts.store.access.key(other).await?.is_some_and(|key| key.administers(now)) {
+            let fits = passes(&other) && self.administers(&other, now);
+            if fits && self.parts.store.access.key(other.id).await?.is_some_and(|key| key.administers(now)) {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    fn owner(&self, owner: &KeyOwner) -> Result<Principal, Refusal> {
+    fn administers(&self, key: &Key, now: At) -> bool {
+        key.administers(now) && self.parts.roles.runs_the_platform(key.principal, now)
+    }
+
+    /// Whoever has a key of somebody can do all that one can: nobody makes a key of somebody who may do more.
+    fn could_be(&self, reach: &Reach, principal: Principal, now: At) -> Result<(), Refusal> {
+        let snapshot = self.parts.index.snapshot();
+        let tree = snapshot.tree();
+        let grants = self.parts.grants.of(principal);
+        let gateway = match principal {
+            Principal::Application(id) => self.parts.applications.get(id).is_some_and(|one| one.inbox_gateway),
+            Principal::Person(_) => false,
+        };
+        let within = grants
+            .iter()
+            .filter(|grant| grant.state(now) != GrantState::Revoked)
+            .all(|one| reach.holds(one, tree))
+            && self.parts.roles.of(principal).iter().filter(|one| one.is_valid(now)).all(|one| reach.gives(one, tree))
+            && (!gateway || reach.is_everywhere());
+        if within { Ok(()) } else { Err(exceeds("What the owner of the key may do")) }
+    }
+
+    fn owner(&self, owner: &KeyOwner, reach: &Reach) -> Result<Principal, Refusal> {
         match owner {
             KeyOwner::Application(id) => {
                 let principal = Principal::Application(*id);
-                self.known_principal(principal, "application_id").map(|()| principal)
+                self.known_principal(principal, reach, "application_id").map(|()| principal)
             }
-            KeyOwner::Person(user_id) => self.person(user_id).map(Principal::Person),
+            KeyOwner::Person(user_id) => {
+                let principal = Principal::Person(self.person(user_id)?);
+                if self.looks_after(reach, principal) { Ok(principal) } else { Err(nobody("user_id")) }
+            }
         }
     }
 
@@ -135,9 +174,10 @@ impl Admin {
         if user_id == crate::domain::directory::ADMINISTRATOR_ID {
             return Ok(ADMINISTRATOR);
         }
-        self.parts.index.snapshot().users().ordinal(user_id).ok_or_else(|| {
-            let message = "There is no such user; put the person into the directory first.";
-            Refusal::new(Reason::UnknownUser, message).field("user_id").with("count", 1)
-        })
+        self.parts.index.snapshot().users().ordinal(user_id).ok_or_else(|| nobody("user_id"))
     }
+}
+
+fn no_key(id: KeyId) -> Refusal {
+    Refusal::new(Reason::NotFound, format!("There is no key {id}.")).field("key_id")
 }

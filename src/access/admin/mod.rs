@@ -6,22 +6,27 @@
 mod bootstrap;
 mod grants;
 mod keys;
+mod roles;
 
 use std::sync::Arc;
 
 pub use bootstrap::bootstrap;
 pub use grants::{GrantDraft, GrantFilter, Question};
 pub use keys::{KeyDraft, KeyOwner, NewKey};
+pub use roles::{RoleDraft, RoleFilter};
 
-use super::{Applications, Caller, Grants, Keyring, Policy, Seal};
+use super::authority::{exceeds, role_missing};
+use super::{Applications, Caller, Grants, Keyring, Policy, Reach, Roles, Seal};
 use crate::audience::Index;
-use crate::domain::access::{Application, KeyScope, Mode, Principal};
+use crate::domain::access::{Application, Principal};
 use crate::domain::channel::Channel;
 use crate::domain::directory::is_external_id;
 use crate::domain::id::ApplicationId;
 use crate::domain::line;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::role::Role;
+use crate::domain::time::At;
 use crate::runtime::clock::SharedClock;
 use crate::runtime::ids::IdSource;
 use crate::store::{ApplicationDraft, Store};
@@ -37,6 +42,8 @@ pub struct AdminParts {
     pub keyring: Arc<Keyring>,
     /// The grants in memory.
     pub grants: Arc<Grants>,
+    /// The roles in memory.
+    pub roles: Arc<Roles>,
     /// The decision about rights.
     pub policy: Arc<Policy>,
     /// The applications in memory.
@@ -78,13 +85,22 @@ impl Admin {
     /// Connects an application.
     ///
     /// # Errors
-    /// `SCOPE_MISSING`, `TEST_KEY`, `FIELD_REQUIRED`, `FIELD_TOO_LONG`, `CONTROL_CHARACTER`, `UNKNOWN_DEPARTMENT`.
+    /// `SCOPE_MISSING`, `TEST_KEY`, `ROLE_MISSING`, `EXCEEDS_OWN_RIGHTS`, `FIELD_REQUIRED`, `FIELD_TOO_LONG`,
+    /// `CONTROL_CHARACTER`, `UNKNOWN_DEPARTMENT`.
     pub async fn create_application(&self, caller: &Caller, wanted: NewApplication) -> Result<Application, Refusal> {
-        administrator(caller)?;
+        caller.require_live()?;
+        let reach = caller.require_administrator(self.parts.clock.now())?;
         line::name("application.title", &wanted.title)?;
         if !is_external_id(&wanted.department_id) {
             let message = "Name the owning department by its id: 1 to 64 letters, digits, dots, dashes or underlines.";
             return Err(Refusal::new(Reason::FieldInvalid, message).field("application.department_id"));
+        }
+        let department_id = self.department(&wanted.department_id, "application.department_id")?;
+        if !reach.covers(department_id, self.parts.index.snapshot().tree()) {
+            return Err(role_missing(Role::DepartmentAdministrator).field("application.department_id"));
+        }
+        if wanted.inbox_gateway && !reach.is_everywhere() {
+            return Err(exceeds("An inbox gateway").field("application.inbox_gateway_department_ids"));
         }
         let draft = ApplicationDraft {
             id: ApplicationId(self.parts.ids.next()),
@@ -98,38 +114,62 @@ impl Admin {
         Ok(application)
     }
 
-    /// One page of applications, ascending by id; those of some departments (the store's keys) if given.
+    /// One page of the applications that the caller's office reaches, ascending by id; those of some departments
+    /// (the store's keys) if given.
     ///
     /// # Errors
-    /// `SCOPE_MISSING`, `PAGE_TOKEN_INVALID`.
+    /// `SCOPE_MISSING`, `ROLE_MISSING`, `PAGE_TOKEN_INVALID`.
     pub fn list_applications(
         &self,
         caller: &Caller,
         departments: Option<&[i64]>,
         page: &PageRequest,
     ) -> Result<Page<Arc<Application>>, Refusal> {
-        caller.require(KeyScope::Admin)?;
-        self.parts.applications.list(departments, page)
+        let reach = self.watched(caller, self.parts.clock.now())?;
+        let snapshot = self.parts.index.snapshot();
+        let wanted = |one: &Application| {
+            departments.is_none_or(|under| under.contains(&one.department_id))
+                && reach.covers(one.department_id, snapshot.tree())
+        };
+        self.parts.applications.list(wanted, page)
     }
 
-    /// Refuses a principal that does not exist.
-    fn known_principal(&self, principal: Principal, field: &str) -> Result<(), Refusal> {
+    /// Where the caller may see what is administered.
+    fn watched(&self, caller: &Caller, now: At) -> Result<Reach, Refusal> {
+        match caller.audited(now) {
+            reach if reach.is_nowhere() => caller.require_administrator(now),
+            reach => Ok(reach),
+        }
+    }
+
+    /// Whether an application or person lies in the reach of an office.
+    fn looks_after(&self, reach: &Reach, principal: Principal) -> bool {
+        let snapshot = self.parts.index.snapshot();
+        match principal {
+            Principal::Application(id) => {
+                self.parts.applications.get(id).is_some_and(|one| reach.covers(one.department_id, snapshot.tree()))
+            }
+            Principal::Person(ordinal) => reach.has(ordinal, &snapshot),
+        }
+    }
+
+    fn department(&self, external_id: &str, field: &str) -> Result<i64, Refusal> {
+        let snapshot = self.parts.index.snapshot();
+        snapshot.tree().by_external_id(external_id).map(|department| department.id).ok_or_else(|| {
+            let message = "There is no such department; look its id up in the directory.";
+            Refusal::new(Reason::UnknownDepartment, message).field(field)
+        })
+    }
+
+    /// Refuses a principal that does not exist, or lies outside the reach of an office: both alike.
+    fn known_principal(&self, principal: Principal, reach: &Reach, field: &str) -> Result<(), Refusal> {
         let known = match principal {
             Principal::Application(id) => self.parts.applications.get(id).is_some(),
             Principal::Person(ordinal) => self.parts.index.snapshot().users().external_id(ordinal).is_some(),
         };
-        if known {
+        if known && self.looks_after(reach, principal) {
             return Ok(());
         }
         Err(Refusal::new(Reason::NotFound, "There is no such application or person.").field(field))
     }
-}
-
-/// An administrator with a live key: a test key changes nothing that live keys stand on.
-fn administrator(caller: &Caller) -> Result<(), Refusal> {
-    caller.require(KeyScope::Admin)?;
-    if caller.mode() == Mode::Test {
-        return Err(Refusal::new(Reason::TestKey, "A test key may not administer; use a live one."));
-    }
-    Ok(())
 }

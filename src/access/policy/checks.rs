@@ -45,10 +45,10 @@ fn channels(asked: &Asked<'_>, grant: &Grant) -> Option<Refusal> {
 
 fn department(asked: &Asked<'_>, grant: &Grant) -> Option<Refusal> {
     let (id, tree) = (asked.request.department_id, asked.request.snapshot.tree());
-    if asked.owner_id == Some(id) || is_everything(grant) {
-        return None;
-    }
-    if tree.ancestors(id).iter().any(|above| grant.department_ids.contains(above)) {
+    let line = tree.ancestors(id);
+    let beneath = |ids: &[i64]| line.iter().any(|above| ids.contains(above));
+    let named = is_everything(grant) || beneath(&grant.department_ids);
+    if asked.owner_id == Some(id) || (named && grant.ceiling.as_deref().is_none_or(beneath)) {
         return None;
     }
     let name = tree.get(id).map_or("", |department| department.external_id.as_str());

@@ -8,6 +8,7 @@ use crate::domain::class::Class;
 use crate::domain::message::{LostAnswer, MessageState};
 use crate::domain::outcome::{Outcome, ReceiptKind};
 use crate::domain::refusal::Refusal;
+use crate::domain::role::Role;
 
 /// One named channel.
 ///
@@ -228,6 +229,43 @@ pub fn scopes(path: &str, numbers: &[i32]) -> Result<KeyScopes, Refusal> {
     numbers.iter().enumerate().map(scope).collect()
 }
 
+/// A role.
+///
+/// # Errors
+/// `FIELD_INVALID` for a number that names none.
+pub fn role(path: &str, number: i32) -> Result<Role, Refusal> {
+    role_if(path, number)?.ok_or_else(|| invalid(path, "names no role"))
+}
+
+/// A role that may be left out.
+///
+/// # Errors
+/// `FIELD_INVALID` for a number that names none.
+pub fn role_if(path: &str, number: i32) -> Result<Option<Role>, Refusal> {
+    match v1::Role::try_from(number) {
+        Ok(v1::Role::Unspecified) => Ok(None),
+        Ok(v1::Role::PlatformAdministrator) => Ok(Some(Role::PlatformAdministrator)),
+        Ok(v1::Role::DepartmentAdministrator) => Ok(Some(Role::DepartmentAdministrator)),
+        Ok(v1::Role::Reviewer) => Ok(Some(Role::Reviewer)),
+        Ok(v1::Role::Sender) => Ok(Some(Role::Sender)),
+        Ok(v1::Role::Auditor) => Ok(Some(Role::Auditor)),
+        Err(_) => Err(invalid(path, "names no role")),
+    }
+}
+
+/// A role's number on the wire.
+#[must_use]
+pub fn role_number(role: Role) -> i32 {
+    match role {
+        Role::PlatformAdministrator => v1::Role::PlatformAdministrator,
+        Role::DepartmentAdministrator => v1::Role::DepartmentAdministrator,
+        Role::Reviewer => v1::Role::Reviewer,
+        Role::Sender => v1::Role::Sender,
+        Role::Auditor => v1::Role::Auditor,
+    }
+    .into()
+}
+
 /// The numbers of a key's scopes on the wire.
 #[must_use]
 pub fn scope_numbers(scopes: KeyScopes) -> Vec<i32> {
@@ -261,6 +299,9 @@ mod tests {
         }
         for known in [Mode::Live, Mode::Test] {
             assert_eq!(mode("m", mode_number(known)), Ok(known));
+        }
+        for known in Role::ALL {
+            assert_eq!(role("r", role_number(known)), Ok(known));
         }
         assert_eq!(scopes("s", &scope_numbers(KeyScopes::all())), Ok(KeyScopes::all()));
         assert!(channel("c", 999).is_err() && class_if("c", 999).is_err() && state("s", 999).is_err());

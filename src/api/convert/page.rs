@@ -83,8 +83,8 @@ macro_rules! listings {
 
 listings! {
     ListApplicationsRequest ListDepartmentsRequest ListGrantsRequest ListInboxRequest ListKeysRequest
-    ListMessagesRequest ListNodesRequest ListProvidersRequest ListRecipientsRequest ListTagMembersRequest ListTagsRequest ListUserHistoryRequest
-    ListUsersRequest
+    ListMessagesRequest ListNodesRequest ListProvidersRequest ListRecipientsRequest ListRolesRequest
+    ListTagMembersRequest ListTagsRequest ListUserHistoryRequest ListUsersRequest
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ mod node;
 mod open;
 mod pool;
 mod report;
+mod role;
 mod row;
 mod session;
 mod settle;

@@ -70,7 +70,8 @@ impl Postgres {
             history: shared.clone(),
             inspection: shared.clone(),
             nodes: shared.clone(),
-            reports: shared,
+            reports: shared.clone(),
+            roles: shared,
         }
     }
 

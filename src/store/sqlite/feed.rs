@@ -109,6 +109,9 @@ fn what(connection: &Connection, row: &Row<'_>) -> Result<ChangeKind> {
         ChangeCode::Grant => ChangeKind::Grant { id: GrantId(id) },
         ChangeCode::Application => ChangeKind::Application { id: ApplicationId(id) },
         ChangeCode::Cancel => ChangeKind::Cancel { id: MessageId(id) },
+        ChangeCode::Role => {
+            ChangeKind::Role { ordinal: u32::try_from(id).map_err(|_| Error::Damaged("a role of the feed".into()))? }
+        }
     })
 }
 

@@ -25,6 +25,7 @@ mod node;
 mod open;
 mod reader;
 mod report;
+mod role;
 mod row;
 mod settle;
 mod survey;
@@ -90,7 +91,8 @@ impl Sqlite {
             history: shared.clone(),
             inspection: shared.clone(),
             nodes: shared.clone(),
-            reports: shared,
+            reports: shared.clone(),
+            roles: shared,
         }
     }
 

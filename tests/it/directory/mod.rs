@@ -58,7 +58,7 @@ pub async fn office(people: u32) -> Office {
 /// A caller with these scopes.
 pub fn caller(mode: Mode, scopes: &[KeyScope]) -> Caller {
     let key = Key { mode, scopes: scopes.iter().copied().collect(), ..key(1) };
-    Caller { principal: PUBLISHER, key: Arc::new(key) }
+    Caller::new(Arc::new(Key { principal: PUBLISHER, ..key }))
 }
 
 /// The administrator.

@@ -122,7 +122,7 @@ pub fn reader(n: u32) -> Reader {
 /// An application's key.
 pub fn caller(application: ApplicationId, mode: Mode, scopes: KeyScopes) -> Caller {
     let principal = Principal::Application(application);
-    Caller { principal, key: Arc::new(Key { principal, mode, scopes, ..key(1) }) }
+    Caller::new(Arc::new(Key { principal, mode, scopes, ..key(1) }))
 }
 
 /// One person or several, by number.

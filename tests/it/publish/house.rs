@@ -271,7 +271,7 @@ impl House {
 
     async fn caller(&self, id: i64) -> Caller {
         let key = self.store.access.key(KeyId(id)).await.unwrap().unwrap();
-        Caller { principal: key.principal, key: Arc::new(key) }
+        Caller::new(Arc::new(key))
     }
 
     /// How many messages are stored.

@@ -15,6 +15,7 @@ mod message;
 mod node;
 pub mod publishing;
 mod report;
+mod roles;
 mod together;
 
 pub use campanile::store::Store;

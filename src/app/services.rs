@@ -1,0 +1,117 @@
+//! The use-cases over what a node stands on, for the servers to speak to.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use super::agreement::Agreement;
+use super::news::News;
+use super::{Base, Error, siblings};
+use crate::access::{Admin, AdminParts, Policy};
+use crate::api::Services;
+use crate::delivery;
+use crate::directory::{Follower, Registrar, RegistrarParts};
+use crate::inbox::{InboxParts, Inboxes};
+use crate::operations::{Operations, OperationsParts};
+use crate::publish::{Parts, Publisher};
+use crate::report::Reporter;
+
+fn operations(base: &Base, engine: &delivery::Handle) -> Operations {
+    let parts = OperationsParts {
+        store: base.store.clone(),
+        delivery: Arc::new(siblings::Engines(engine.clone())),
+        coordination: mode(&base.agreement),
+        clock: base.clock.clone(),
+    };
+    Operations::start(parts, &base.tasks)
+}
+
+fn mode(agreement: &Agreement) -> Arc<dyn Fn() -> &'static str + Send + Sync> {
+    let mode = agreement.mode.clone();
+    Arc::new(move || mode().name())
+}
+
+async fn inboxes(base: &Base) -> Result<Inboxes, Error> {
+    let Base { store, memory, clock, tasks, .. } = base;
+    let started = Inboxes::start(InboxParts {
+        store: store.clone(),
+        index: memory.index.clone(),
+        applications: memory.applications.clone(),
+        clock: clock.clone(),
+        tasks: tasks.clone(),
+        seal: memory.seal.clone(),
+    })
+    .await?;
+    Ok(started)
+}
+
+/// Everything that the servers speak to.
+pub(super) async fn services(base: &Base, engine: &delivery::Handle) -> Result<Services, Error> {
+    let Base { store, memory, ids, clock, tasks, .. } = base;
+    let behind = Arc::new(Notify::new());
+    let hints = &base.agreement.hints;
+    let (news, heed) = News::new(engine, hints, &behind);
+    let follower = Follower::start(store.clone(), memory.clone(), behind.clone(), heed, tasks);
+    let policy = Arc::new(Policy::new(memory.grants.clone()));
+    let inboxes = inboxes(base).await?;
+    news.start(&inboxes, clock, base.settings.store.url.is_some(), tasks);
+    let publisher = Publisher::start(
+        Parts {
+            store: store.clone(),
+            index: memory.index.clone(),
+            policy: policy.clone(),
+            grants: memory.grants.clone(),
+            applications: memory.applications.clone(),
+            ids: ids.clone(),
+            clock: clock.clone(),
+            delivery: Arc::new(siblings::Batches { engine: engine.clone(), hints: hints.clone() }),
+            inbox: Arc::new(siblings::Streams { inboxes: inboxes.clone(), hints: hints.clone() }),
+            providers: Arc::new(base.registry.clone()),
+            behind,
+            #[cfg(feature = "sabotage")]
+            answer_before_commit: base.settings.sabotage.answer_before_commit,
+        },
+        tasks,
+    );
+    Ok(Services {
+        keyring: memory.keyring.clone(),
+        roles: memory.roles.clone(),
+        index: memory.index.clone(),
+        publisher,
+        reporter: Reporter::new(store.clone(), memory.index.clone(), clock.clone(), tasks.clone()),
+        inboxes,
+        operations: operations(base, engine),
+        admin: admin(base, policy),
+        applications: memory.applications.clone(),
+        registrar: registrar(base, &follower),
+        follower,
+        clock: clock.clone(),
+        stop: tasks.stop_token(),
+    })
+}
+
+fn admin(base: &Base, policy: Arc<Policy>) -> Admin {
+    let Base { store, memory, ids, clock, .. } = base;
+    Admin::new(AdminParts {
+        store: store.clone(),
+        index: memory.index.clone(),
+        keyring: memory.keyring.clone(),
+        grants: memory.grants.clone(),
+        roles: memory.roles.clone(),
+        policy,
+        applications: memory.applications.clone(),
+        seal: memory.seal.clone(),
+        ids: ids.clone(),
+        clock: clock.clone(),
+    })
+}
+
+fn registrar(base: &Base, follower: &Follower) -> Registrar {
+    let Base { store, memory, clock, .. } = base;
+    Registrar::new(RegistrarParts {
+        store: store.clone(),
+        memory: memory.clone(),
+        follower: follower.clone(),
+        clock: clock.clone(),
+    })
+}

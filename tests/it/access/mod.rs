@@ -1,0 +1,3 @@
+//! Who may do what, by role and department.
+
+mod offices;
