@@ -94,6 +94,7 @@ pub fn item(ids: &IdSource, now: At, seq: i64) -> Accept {
         grants: vec![(GrantId(1), 1)],
         quota: None,
         released: true,
+        review: None,
         plans: vec![LegPlan {
             channel: Channel::App,
             provider: "app".into(),

@@ -65,10 +65,7 @@ impl PublishService for Services {
         let (page, list) = page::page(&mut wanted)?;
         let application = message::id_if("application_id", &wanted.application_id)?;
         let states = wanted.states.iter().map(|state| enums::state("states", *state));
-        let states: Vec<_> = states.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
-        if states.is_empty() && !wanted.states.is_empty() {
-            return Ok(Response::new(v1::ListMessagesResponse::default()));
-        }
+        let states = states.collect::<Result<Vec<_>, _>>()?;
         let filter = ListFilter {
             principal: application.map(Principal::Application),
             department_id: convert::some(wanted.department_id),

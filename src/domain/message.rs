@@ -103,20 +103,33 @@ pub enum MessageState {
     Cancelled = 4,
     /// Its time ran out before it was released.
     Expired = 5,
-    /// Its right was gone when it fired.
+    /// Its right was gone when it fired, or a reviewer refused it.
     Rejected = 6,
+    /// Waits for reviewers, never released yet.
+    Held = 7,
+    /// Was approved, and waits for reviewers again: what they saw is no longer what would be sent.
+    Paused = 8,
 }
 
 impl MessageState {
     /// Every state.
-    pub const ALL: [MessageState; 6] = [
+    pub const ALL: [MessageState; 8] = [
         MessageState::Scheduled,
         MessageState::Open,
         MessageState::Closed,
         MessageState::Cancelled,
         MessageState::Expired,
         MessageState::Rejected,
+        MessageState::Held,
+        MessageState::Paused,
     ];
+
+    /// Whether a person may still stop it.
+    #[must_use]
+    pub fn may_be_cancelled(self) -> bool {
+        use MessageState::{Held, Open, Paused, Scheduled};
+        matches!(self, Scheduled | Open | Held | Paused)
+    }
 
     /// The state with a stored number.
     #[must_use]

@@ -115,6 +115,10 @@ reasons! {
     CancelledByPerson = 14, "CANCELLED_BY_PERSON";
     /// The grant that allowed a scheduled message was gone when it fired.
     GrantRevoked = 15, "GRANT_REVOKED";
+    /// A reviewer refused the message or sent it back.
+    ReviewRefused = 16, "REVIEW_REFUSED";
+    /// Nobody decided on the message in time.
+    ReviewLapsed = 17, "REVIEW_LAPSED";
     /// Waiting for its first try.
     Queued = 20, "QUEUED";
     /// Waiting for another try.

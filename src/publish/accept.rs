@@ -232,6 +232,7 @@ impl super::Parts {
             grants: std::iter::once(decision.authorised.grant).chain(decision.authorised.also).collect(),
             quota: decision.quota,
             released,
+            review: None,
             plans: decision.legs,
         };
         (accept, ready)

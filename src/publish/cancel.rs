@@ -43,7 +43,7 @@ impl Publisher {
     pub async fn cancel(&self, caller: &Caller, id: MessageId) -> Result<CancelAnswer, Refusal> {
         let parts = &*self.parts;
         let row = self.own_message(caller, id).await?;
-        if !matches!(row.state, MessageState::Scheduled | MessageState::Open | MessageState::Cancelled) {
+        if !row.state.may_be_cancelled() && row.state != MessageState::Cancelled {
             return Err(finished());
         }
         let mut counts = self.cancel_in_store(id).await?;
@@ -73,7 +73,7 @@ impl Publisher {
     }
 
     /// A message that the caller may stop; a test key stops test messages only.
-    async fn own_message(&self, caller: &Caller, id: MessageId) -> Result<MessageRow, Refusal> {
+    pub(super) async fn own_message(&self, caller: &Caller, id: MessageId) -> Result<MessageRow, Refusal> {
         let row = self.parts.store.messages.message(id).await?.ok_or_else(|| not_found(id))?;
         let own = caller.principal == row.facts.principal && caller.key.scopes.has(KeyScope::Publish);
         let looked_after = || {

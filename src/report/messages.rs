@@ -35,7 +35,7 @@ impl View {
     #[must_use]
     pub fn is_final(&self) -> bool {
         match self.row.state {
-            MessageState::Scheduled | MessageState::Open => false,
+            MessageState::Scheduled | MessageState::Open | MessageState::Held | MessageState::Paused => false,
             MessageState::Cancelled => self.pending() == 0,
             MessageState::Closed | MessageState::Expired | MessageState::Rejected => true,
         }

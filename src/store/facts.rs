@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::encode::{known, unsigned};
-use super::release::first_state;
+use super::release::accepted_state;
 use super::{Accept, Error, Members, MessageRow, Result};
 use crate::domain::access::{Mode, Principal};
 use crate::domain::channel::Channel;
@@ -135,7 +135,7 @@ pub(super) fn content(item: &Accept) -> Result<String> {
 pub(super) fn row_of(item: &Accept) -> MessageRow {
     MessageRow {
         facts: item.facts.clone(),
-        state: first_state(item.released, &item.plans),
+        state: accepted_state(item),
         cancelled_at: None,
         content: item.content.clone(),
         only_member: only_member(item),

@@ -14,6 +14,7 @@ use crate::domain::id::{GrantId, KeyId, LegId, MessageId};
 use crate::domain::leg::Leg;
 use crate::domain::message::{MessageFacts, MessageState};
 use crate::domain::outcome::{Outcome, Reason};
+use crate::domain::review::{Opening, Timing};
 use crate::domain::set::Set;
 use crate::domain::time::At;
 
@@ -83,7 +84,8 @@ pub trait Messages: Send + Sync {
 
     /// Writes the tombstone (once; the first time stays) and one settlement per leg for every member that no
     /// node holds: unclaimed batches are closed, uncut members settled as cancelled, app legs hidden. Calling
-    /// it again only counts. `None` if there is no such message.
+    /// it again only counts. An open review of a message that was not released is dropped. `None` if there is no
+    /// such message.
     async fn cancel(&self, id: MessageId, at: At) -> Result<Option<Cancelled>>;
 }
 
@@ -110,8 +112,24 @@ pub struct Accept {
     pub quota: Option<(GrantId, i64, u64)>,
     /// Release now; otherwise it waits for `facts.send_at`.
     pub released: bool,
+    /// The review that opens with it. One before sending holds the message, whatever `released` says.
+    pub review: Option<Opening>,
     /// One plan per channel of `facts.channels`, in the same order.
     pub plans: Vec<LegPlan>,
+}
+
+impl Accept {
+    /// Whether it waits for reviewers.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.review.as_ref().is_some_and(|review| review.timing == Timing::Before)
+    }
+
+    /// Whether its legs are made at once.
+    #[must_use]
+    pub fn is_released(&self) -> bool {
+        self.released && !self.is_held()
+    }
 }
 
 /// Whom a message is for.

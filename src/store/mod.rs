@@ -26,6 +26,7 @@ pub mod postgres;
 mod refuse;
 mod release;
 mod report;
+mod review;
 mod rights;
 mod roles;
 mod settling;
@@ -49,6 +50,7 @@ pub use message::{
 };
 pub use node::{NodeDraft, NodeRow, Nodes};
 pub use report::{Reports, RollupFilter, RollupRow};
+pub use review::{Ballot, Cast, Reviews};
 pub use roles::Roles;
 
 use crate::domain::refusal::{self, Refusal};
@@ -76,6 +78,8 @@ pub struct Store {
     pub nodes: Arc<dyn Nodes>,
     /// Totals.
     pub reports: Arc<dyn Reports>,
+    /// The second person of large messages.
+    pub reviews: Arc<dyn Reviews>,
     /// Who has which role.
     pub roles: Arc<dyn Roles>,
 }

@@ -1,6 +1,6 @@
 //! What the release of a message writes, decided without a database.
 
-use super::{LegPlan, Members};
+use super::{Accept, LegPlan, Members};
 use crate::domain::batch::{Claimed, Fence, Pending, STUB_PROVIDER};
 use crate::domain::channel::Channel;
 use crate::domain::id::{BatchId, LegId};
@@ -220,7 +220,12 @@ pub(super) fn state_at(cut_to: u64) -> LegState {
     if cut_to > u64::from(u32::MAX) { LegState::Open } else { LegState::Cutting }
 }
 
-/// The state of a message that is stored now.
+/// The state of a message that is accepted now.
+pub(super) fn accepted_state(item: &Accept) -> MessageState {
+    if item.is_held() { MessageState::Held } else { first_state(item.released, &item.plans) }
+}
+
+/// The state of a message that is released or scheduled now.
 pub(super) fn first_state(released: bool, plans: &[LegPlan]) -> MessageState {
     match released {
         false => MessageState::Scheduled,

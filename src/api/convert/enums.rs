@@ -81,19 +81,20 @@ pub fn class_number(class: Class) -> i32 {
     .into()
 }
 
-/// The state that a filter names; `None` for one that no message can be in yet, so that it matches nothing.
+/// The state that a filter names.
 ///
 /// # Errors
 /// `FIELD_INVALID` for a number that names none.
-pub fn state(path: &str, number: i32) -> Result<Option<MessageState>, Refusal> {
+pub fn state(path: &str, number: i32) -> Result<MessageState, Refusal> {
     match v1::MessageState::try_from(number) {
-        Ok(v1::MessageState::Scheduled) => Ok(Some(MessageState::Scheduled)),
-        Ok(v1::MessageState::Sending) => Ok(Some(MessageState::Open)),
-        Ok(v1::MessageState::Finished) => Ok(Some(MessageState::Closed)),
-        Ok(v1::MessageState::Cancelled) => Ok(Some(MessageState::Cancelled)),
-        Ok(v1::MessageState::Expired) => Ok(Some(MessageState::Expired)),
-        Ok(v1::MessageState::Rejected) => Ok(Some(MessageState::Rejected)),
-        Ok(v1::MessageState::InReview | v1::MessageState::Paused) => Ok(None),
+        Ok(v1::MessageState::Scheduled) => Ok(MessageState::Scheduled),
+        Ok(v1::MessageState::Sending) => Ok(MessageState::Open),
+        Ok(v1::MessageState::Finished) => Ok(MessageState::Closed),
+        Ok(v1::MessageState::Cancelled) => Ok(MessageState::Cancelled),
+        Ok(v1::MessageState::Expired) => Ok(MessageState::Expired),
+        Ok(v1::MessageState::Rejected) => Ok(MessageState::Rejected),
+        Ok(v1::MessageState::InReview) => Ok(MessageState::Held),
+        Ok(v1::MessageState::Paused) => Ok(MessageState::Paused),
         Ok(v1::MessageState::Unspecified) | Err(_) => Err(invalid(path, "names no message state")),
     }
 }
@@ -108,6 +109,8 @@ pub fn state_number(state: MessageState) -> i32 {
         MessageState::Cancelled => v1::MessageState::Cancelled,
         MessageState::Expired => v1::MessageState::Expired,
         MessageState::Rejected => v1::MessageState::Rejected,
+        MessageState::Held => v1::MessageState::InReview,
+        MessageState::Paused => v1::MessageState::Paused,
     }
     .into()
 }
@@ -292,7 +295,7 @@ mod tests {
             assert_eq!(class_if("c", class_number(known)), Ok(Some(known)));
         }
         for known in MessageState::ALL {
-            assert_eq!(state("s", state_number(known)), Ok(Some(known)));
+            assert_eq!(state("s", state_number(known)), Ok(known));
         }
         for known in Outcome::ALL {
             assert_eq!(outcome("o", outcome_number(known)), Ok(known));

@@ -61,6 +61,7 @@ impl Postgres {
             let item = &group[place];
             made.people(item.facts.id, &item.members);
             made.clauses(item.facts.id, &item.members, &item.clauses);
+            made.review(item.facts.id, item.review.as_ref());
             let release = std::mem::take(&mut releases[place]);
             let stored = made.release(&item.facts, release, &mut seen.ids)?;
             decided.answers[place] = Some(Accepted::Stored(stored));
@@ -74,7 +75,7 @@ impl Postgres {
 }
 
 fn release_of(item: &Accept) -> Release<'_> {
-    match item.released {
+    match item.is_released() {
         true => Release::new(&item.facts, &item.members, &item.plans, item.facts.created_at),
         false => Release::default(),
     }

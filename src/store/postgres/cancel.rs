@@ -7,7 +7,7 @@ use super::leg::{self, NewSettlements};
 use super::made::Made;
 use super::session::Session;
 use super::tally::{self, BOOKS, books_of};
-use super::{feed, row};
+use super::{feed, review, row};
 use crate::domain::change::ChangeCode;
 use crate::domain::id::{LegId, MessageId};
 use crate::domain::message::MessageState;
@@ -29,7 +29,7 @@ const WAITING: &str = "from batch where leg_id between $1 and $2 and state = 1 o
 impl Postgres {
     /// Writes the tombstone and settles what nobody holds; see [`crate::store::Messages::cancel`].
     pub(super) async fn cancel_message(&self, id: MessageId, at: At) -> Result<Option<Cancelled>> {
-        const STATE: &str = "select cancelled_at is null and state in (1, 2) from message where id = $1";
+        const STATE: &str = "select cancelled_at is null and state in (1, 2, 7, 8) from message where id = $1";
         let session = self.session().await?;
         let Some(row) = session.maybe(STATE, &[&id.0]).await? else { return Ok(None) };
         drop(session);
@@ -42,13 +42,14 @@ impl Postgres {
 
     async fn stop(&self, id: MessageId, at: At) -> Result<()> {
         const TOMBSTONE: &str = "update message set cancelled_at = $2, state = 4 where id = $1 \
-                                 and cancelled_at is null and state in (1, 2)";
+                                 and cancelled_at is null and state in (1, 2, 7, 8)";
         let session = self.transaction().await?;
         // First, as every writer of changes does. If the message has ended meanwhile the number is not used.
         feed::append(&session, at, ChangeCode::Cancel, id.0).await?;
         if session.execute(TOMBSTONE, &[&id.0, &at.0]).await? == 0 {
             return Ok(());
         }
+        review::drop_open(&session, id, at).await?;
         let Some(message) = row::by_id(&session, id).await? else { return Ok(()) };
         let tally = match message.only_member {
             Some(_) => stop_short(&session, id, at).await?,
@@ -60,7 +61,7 @@ impl Postgres {
         self.fold_complete(&touched).await.map(|_| ())
     }
 
-    /// Ends a scheduled message: its legs are made and settled as a whole. `false` for one in another state.
+    /// Ends a scheduled message; `false` for one in another state.
     pub(super) async fn reject_message(
         &self,
         id: MessageId,
@@ -71,15 +72,27 @@ impl Postgres {
     ) -> Result<bool> {
         let session = self.transaction().await?;
         let Some(message) = row::scheduled(&session, id).await? else { return Ok(false) };
-        let members = members(&session, &message).await?;
-        let release = Release::ended(&message.facts, &members, plans, at, (outcome_of(state), reason));
-        let mut ids = batch::take_ids(&session, release.batches.len()).await?;
-        let mut made = Made::of(0);
-        made.release(&message.facts, release, &mut ids)?;
-        made.state = Some((id, state));
-        made.commit(session).await?;
+        end(session, &message, plans, state, reason, at).await?;
         Ok(true)
     }
+}
+
+/// Ends a message that was never released, and commits: its legs are made and settled as a whole.
+pub(super) async fn end(
+    session: Session,
+    message: &MessageRow,
+    plans: &[LegPlan],
+    state: MessageState,
+    reason: Reason,
+    at: At,
+) -> Result<()> {
+    let members = members(&session, message).await?;
+    let release = Release::ended(&message.facts, &members, plans, at, (outcome_of(state), reason));
+    let mut ids = batch::take_ids(&session, release.batches.len()).await?;
+    let mut made = Made::of(0);
+    made.release(&message.facts, release, &mut ids)?;
+    made.state = Some((message.facts.id, state));
+    made.commit(session).await
 }
 
 /// Whom a stored message is for.

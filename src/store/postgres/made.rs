@@ -7,10 +7,12 @@ use tokio_postgres::types::ToSql;
 
 use super::batch::{self, NewBatches};
 use super::leg::{self, NewLegs, NewSettlements};
+use super::review::{self, NewReviews};
 use super::session::Session;
 use super::tally;
 use crate::domain::id::{BatchId, MessageId};
 use crate::domain::message::{MessageFacts, MessageState, PERSONAL_MAX};
+use crate::domain::review::Opening;
 use crate::domain::set;
 use crate::store::books::{Books, Tally};
 use crate::store::clause::{self, ClauseMembers};
@@ -42,6 +44,7 @@ struct Clauses {
 /// Rows to be written.
 #[derive(Default)]
 pub(super) struct Made<'a> {
+    reviews: NewReviews,
     people: (Vec<i64>, Vec<i64>),
     segments: (Vec<i64>, Vec<i64>, Vec<Vec<u8>>),
     clauses: Clauses,
@@ -97,6 +100,13 @@ impl<'a> Made<'a> {
         }
     }
 
+    /// The review that opens with a message, if one does.
+    pub(super) fn review(&mut self, id: MessageId, opening: Option<&Opening>) {
+        if let Some(opening) = opening {
+            self.reviews.push(id, opening);
+        }
+    }
+
     /// The rows of a release; its batches take the next ids.
     pub(super) fn release(
         &mut self,
@@ -125,12 +135,13 @@ impl<'a> Made<'a> {
         let (grants, days): (Vec<i64>, Vec<i64>) = grants_and_days.into_iter().unzip();
         let state = self.state.map(|(id, state)| (id.0, state as i64));
         let totals = tally::rolled_up(&self.tally);
-        let Made { people, segments, clauses, legs, settlements, batches, tally, .. } = &self;
-        let [personal, audience, why, make_legs, settle, make_batches, use_up, set_state, roll_up] = session
+        let Made { reviews, people, segments, clauses, legs, settlements, batches, tally, .. } = &self;
+        let [personal, audience, why, ask, make_legs, settle, make_batches, use_up, set_state, roll_up] = session
             .prepared([
                 PERSONAL,
                 SEGMENTS,
                 CLAUSES,
+                review::OPEN,
                 leg::INSERT,
                 leg::SETTLE,
                 batch::INSERT,
@@ -144,6 +155,7 @@ impl<'a> Made<'a> {
             session.run_if(!people.0.is_empty(), &personal, [&people.0, &people.1]),
             session.run_if(!segments.0.is_empty(), &audience, [&segments.0, &segments.1, &segments.2]),
             session.run_if(!clauses.messages.is_empty(), &why, clauses.values()),
+            session.run_if(!reviews.is_empty(), &ask, reviews.values()),
             session.run_if(!legs.is_empty(), &make_legs, legs.values()),
             session.run_if(!settlements.is_empty(), &settle, settlements.values()),
             session.run_if(!batches.is_empty(), &make_batches, batches.values()),

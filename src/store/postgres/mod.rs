@@ -33,6 +33,7 @@ mod node;
 mod open;
 mod pool;
 mod report;
+mod review;
 mod role;
 mod row;
 mod session;

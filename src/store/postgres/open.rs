@@ -71,6 +71,7 @@ impl Postgres {
             inspection: shared.clone(),
             nodes: shared.clone(),
             reports: shared.clone(),
+            reviews: shared.clone(),
             roles: shared,
         }
     }

@@ -8,7 +8,7 @@ use crate::domain::access::Principal;
 use crate::domain::id::MessageId;
 use crate::store::encode::signed;
 use crate::store::facts::{self, Columns};
-use crate::store::release::first_state;
+use crate::store::release::accepted_state;
 use crate::store::{Accept, Error, MessageRow, Result};
 
 /// Stores messages and returns the ids of those whose idempotency key was new.
@@ -45,7 +45,7 @@ impl<'a> NewMessages<'a> {
         let facts = &item.facts;
         self.ids.push(facts.id.0);
         self.principals.push(facts.principal.code());
-        self.states.push(first_state(item.released, &item.plans) as i64);
+        self.states.push(accepted_state(item) as i64);
         self.modes.push(facts.mode as i64);
         self.classes.push(facts.class.code());
         self.departments.push(facts.department_id);
@@ -97,6 +97,12 @@ pub(super) async fn by_id(session: &Session, id: MessageId) -> Result<Option<Mes
 /// A scheduled message, held until the transaction ends so that nobody else releases or stops it.
 pub(super) async fn scheduled(session: &Session, id: MessageId) -> Result<Option<MessageRow>> {
     let sql = select(" where id = $1 and state = 1 for update");
+    session.maybe(&sql, &[&id.0]).await?.as_ref().map(read).transpose()
+}
+
+/// Any message, held until the transaction ends so that nobody else releases, decides or stops it.
+pub(super) async fn locked(session: &Session, id: MessageId) -> Result<Option<MessageRow>> {
+    let sql = select(" where id = $1 for update");
     session.maybe(&sql, &[&id.0]).await?.as_ref().map(read).transpose()
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::encode::{head, signed, unsigned};
-use super::{batch, fault, leg, row, tally};
+use super::{batch, fault, leg, review, row, tally};
 use crate::domain::id::{GrantId, LegId, MessageId};
 use crate::domain::leg::LegState;
 use crate::domain::message::{MessageFacts, PERSONAL_MAX};
@@ -15,7 +15,7 @@ use crate::store::books::{Books, Tally};
 use crate::store::clause;
 use crate::store::encode::lane_and_channel;
 use crate::store::facts::Texts;
-use crate::store::release::{Birth, NewBatch, Release, first_state, state_at};
+use crate::store::release::{Birth, NewBatch, Release, accepted_state, state_at};
 use crate::store::rights::{self, Rights};
 use crate::store::{Accept, Accepted, LegPlan, Members, Result, Stored};
 
@@ -83,7 +83,7 @@ fn store(connection: &Connection, item: &Accept, texts: &Texts, epoch: i64, rest
             return Ok(Accepted::QuotaExhausted { used });
         }
     }
-    if !row::insert(connection, item, texts, first_state(item.released, &item.plans))? {
+    if !row::insert(connection, item, texts, accepted_state(item))? {
         return duplicate(connection, item);
     }
     if let Some((grant, day, _)) = item.quota {
@@ -91,7 +91,10 @@ fn store(connection: &Connection, item: &Accept, texts: &Texts, epoch: i64, rest
     }
     remember_people(connection, item.facts.id, &item.members, rest)?;
     remember_clauses(connection, item)?;
-    if !item.released {
+    if let Some(opening) = &item.review {
+        review::open(connection, item.facts.id, opening)?;
+    }
+    if !item.is_released() {
         return Ok(Accepted::Stored(Stored::default()));
     }
     let at = item.facts.created_at;

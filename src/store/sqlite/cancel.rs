@@ -6,7 +6,7 @@ use super::accept;
 use super::batch::{self, Stored};
 use super::encode::{signed, unsigned};
 use super::fault;
-use super::{feed, leg, row, tally};
+use super::{feed, leg, review, row, tally};
 use crate::domain::change::ChangeCode;
 use crate::domain::id::{LegId, MessageId};
 use crate::domain::leg::LegState;
@@ -25,19 +25,20 @@ const REASON: Reason = Reason::CancelledByPerson;
 /// Writes the tombstone and settles what nobody holds; see [`crate::store::Messages::cancel`].
 pub(super) fn cancel(connection: &Connection, id: MessageId, at: At) -> Result<Option<Cancelled>> {
     let Some(message) = row::by_id(connection, id)? else { return Ok(None) };
-    if message.cancelled_at.is_none() && matches!(message.state, MessageState::Scheduled | MessageState::Open) {
+    if message.cancelled_at.is_none() && message.state.may_be_cancelled() {
         connection
             .prepare_cached("update message set cancelled_at = ?2, state = ?3 where id = ?1")
             .and_then(|mut statement| statement.execute((id.0, at.0, MessageState::Cancelled as i64)))
             .map_err(fault)?;
         stop(connection, &message, at)?;
+        review::drop_open(connection, id, at)?;
         hide(connection, id, at)?;
         feed::append(connection, at, ChangeCode::Cancel, id.0)?;
     }
     Ok(Some(Cancelled::of(&leg::all(connection, id)?)))
 }
 
-/// Ends a scheduled message: its legs are made and settled as a whole.
+/// Ends a message that was never released: its legs are made and settled as a whole.
 pub(super) fn reject(
     connection: &Connection,
     message: &MessageRow,

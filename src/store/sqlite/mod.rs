@@ -25,6 +25,7 @@ mod node;
 mod open;
 mod reader;
 mod report;
+mod review;
 mod role;
 mod row;
 mod settle;
@@ -92,6 +93,7 @@ impl Sqlite {
             inspection: shared.clone(),
             nodes: shared.clone(),
             reports: shared.clone(),
+            reviews: shared.clone(),
             roles: shared,
         }
     }

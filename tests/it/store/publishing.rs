@@ -114,6 +114,7 @@ pub async fn publish(store: &Store, n: i64, people: Set, channels: &[Channel]) -
         grants: vec![(GrantId(1), 1)],
         quota: None,
         released: true,
+        review: None,
         plans: channels.iter().map(|channel| plan(*channel, Mode::Live)).collect(),
         facts,
     }
