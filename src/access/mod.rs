@@ -6,6 +6,7 @@
 //! the grants that a decision names, so memory may lag but can never resurrect a right.
 
 pub mod admin;
+pub mod announce;
 pub mod applications;
 pub mod authority;
 pub mod cipher;
@@ -13,6 +14,7 @@ pub mod explain;
 pub mod grants;
 pub mod keyring;
 pub mod policy;
+pub mod review;
 pub mod roles;
 pub mod scope;
 mod table;

@@ -16,10 +16,11 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const ID_CHARS: usize = 13;
 const SECRET_CHARS: usize = 52;
 
-/// The installation's own secret: hashes the secrets of keys and signs user tokens.
+/// The installation's own secret: hashes the secrets of keys, signs user tokens and what reviewers were shown.
 pub struct Seal {
     keys: hmac::Key,
     pub(super) users: hmac::Key,
+    pub(super) views: hmac::Key,
 }
 
 impl fmt::Debug for Seal {
@@ -43,8 +44,8 @@ impl Seal {
     #[must_use]
     pub fn new(secret: &[u8; 32]) -> Seal {
         let keys = hmac::Key::new(hmac::HMAC_SHA256, secret);
-        let derived = hmac::sign(&keys, b"campanile user tokens");
-        Seal { users: hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()), keys }
+        let derived = |purpose: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&keys, purpose).as_ref());
+        Seal { users: derived(b"campanile user tokens"), views: derived(b"campanile review views"), keys }
     }
 
     /// The cipher for what the store keeps of providers.

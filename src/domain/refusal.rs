@@ -125,6 +125,8 @@ reasons! {
         "调用方不能代表部门[“{department}”]发言。请不填 department_id，或申请包含该部门的授权。";
     SenderNotGranted = "SENDER_NOT_GRANTED", PermissionDenied, "The person acted for holds no grant for this, or the application may not act for persons.",
         "所代表的人没有相应的授权，或应用不能代表个人[（{sender_reason}）]。请不填 sender_user_id，或由本人申请授权。";
+    OwnMessage = "OWN_MESSAGE", PermissionDenied, "Nobody reviews a message of their own, or one that was sent in their name.",
+        "不能审核自己的消息，也不能审核以自己名义发送的消息。请由另一位审核人决定。";
     TestKey = "TEST_KEY", PermissionDenied, "A test key may not do this.",
         "测试密钥不能这样做。请使用正式密钥。";
     FieldRequired = "FIELD_REQUIRED", InvalidArgument, "A required field is missing.",
@@ -165,6 +167,10 @@ reasons! {
         "业务消息（TRANSACTIONAL）只能发给名单，不能用表达式。请列出用户，或改用 NOTICE。";
     ChannelNotConfigured = "CHANNEL_NOT_CONFIGURED", FailedPrecondition, "The installation has no provider for the channel.",
         "本系统没有为渠道[ {channel} ]配置服务商。请去掉该渠道，或联系运维人员。";
+    ReviewChanged = "REVIEW_CHANGED", FailedPrecondition, "What would be decided is not what was shown, or was shown more than 30 minutes ago.",
+        "要决定的内容与您看到的不一致，或查看已超过有效时间。请重新查看，再作决定。";
+    ReviewLapsed = "REVIEW_LAPSED", FailedPrecondition, "Nobody has to decide about the message any more.",
+        "这条消息的审核已经结束，无需再作决定。";
     MessageFinished = "MESSAGE_FINISHED", FailedPrecondition, "The message has ended already.",
         "消息已经结束，无需再做什么。";
     LastAdministrator = "LAST_ADMINISTRATOR", FailedPrecondition, "The change would leave nobody to administer.",

@@ -27,6 +27,8 @@ pub struct Sabotage {
     pub share_no_limits: bool,
     /// Nobody looks into the store unless somebody says that there is something.
     pub wait_for_hints: bool,
+    /// No message needs a second person.
+    pub skip_review: bool,
 }
 
 static CHOSEN: OnceLock<Sabotage> = OnceLock::new();
