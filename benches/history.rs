@@ -71,9 +71,8 @@ fn scattered(number: u32, salt: u32) -> u32 {
 
 /// An administrator.
 fn caller() -> Caller {
-    let principal = Principal::Person(0);
-    let key = Key::new(KeyId(2), principal, Mode::Live, [2; 32], campanile::domain::time::At(0));
-    Caller { principal, key: Arc::new(Key { scopes: KeyScopes::all(), ..key }) }
+    let key = Key::new(KeyId(2), Principal::Person(0), Mode::Live, [2; 32], campanile::domain::time::At(0));
+    Caller::new(Arc::new(Key { scopes: KeyScopes::all(), ..key }))
 }
 
 /// A store while a year goes by.

@@ -211,7 +211,7 @@ fn settings_text(place: &Place, smtp: SocketAddr, wecom: SocketAddr) -> String {
         }
     };
     format!(
-        "{shared}[channel.email.relay]\nhost = \"127.0.0.1\"\nport = {}\nfrom = \"notice@campus.example.edu\"\nconnections = 16\n\n\
+        "{shared}[review]\nthreshold = \"off\"\n\n[channel.email.relay]\nhost = \"127.0.0.1\"\nport = {}\nfrom = \"notice@campus.example.edu\"\nconnections = 16\n\n\
          [channel.wechat.campus]\nbase_url = \"http://{wecom}\"\ncorp_id = \"standin-corp\"\nsecret = \"standin-secret\"\nagent_id = 1000002\n",
         smtp.port()
     )

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::announce::SERVICE;
 use super::table::Table;
 use crate::audience::Usable;
 use crate::domain::access::{Grant, Principal};
@@ -64,6 +65,8 @@ impl Grants {
             None => self.table.all().values().cloned().collect(),
         };
         let rest = held.iter().flat_map(|held| held.iter()).filter(|grant| after.is_none_or(|last| grant.id > last));
+        // The service's own grant is nobody's to manage.
+        let rest = rest.filter(|grant| grant.principal != SERVICE);
         let mut found: Vec<&Arc<Grant>> = rest.filter(|grant| wanted(grant)).collect();
         found.sort_unstable_by_key(|grant| grant.id);
         Ok(Page::first(found, page.limit(), |grant| grant.id.to_string()).map(Arc::clone))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::announce::SERVICE;
 use super::roles::Held;
 use super::table::Table;
 use super::token::{Seal, Token, invalid};
@@ -66,6 +67,8 @@ impl Keyring {
     pub fn list(&self, wanted: impl Fn(&Key) -> bool, page: &PageRequest) -> Result<Page<Arc<Key>>, Refusal> {
         let (rows, after) = (self.table.all(), page.after::<KeyId>()?);
         let rest = rows.values().filter(|key| after.is_none_or(|last| key.id > last));
+        // The service's own key is nobody's to manage.
+        let rest = rest.filter(|key| key.principal != SERVICE);
         let mut found: Vec<&Arc<Key>> = rest.filter(|key| wanted(key)).collect();
         found.sort_unstable_by_key(|key| key.id);
         Ok(Page::first(found, page.limit(), |key| key.id.to_string()).map(Arc::clone))

@@ -181,6 +181,21 @@ impl AccessService for Services {
         let found = self.admin.check_access(&caller, question).await?;
         Ok(Response::new(access::explanation(found)))
     }
+
+    async fn list_reviews(&self, request: Request<v1::ListReviewsRequest>) -> Answer<v1::ListReviewsResponse> {
+        self.reviews(request).await
+    }
+
+    async fn delegate_reviews(
+        &self,
+        request: Request<v1::DelegateReviewsRequest>,
+    ) -> Answer<v1::DelegateReviewsResponse> {
+        self.delegate(request).await
+    }
+
+    async fn review_message(&self, request: Request<v1::ReviewMessageRequest>) -> Answer<v1::ReviewMessageResponse> {
+        self.decide(request).await
+    }
 }
 
 impl Services {
@@ -204,17 +219,17 @@ impl Services {
 }
 
 /// The names of applications, departments and people.
-struct Names<'a> {
+pub(super) struct Names<'a> {
     directory: Arc<Snapshot>,
     applications: &'a Applications,
 }
 
 impl Names<'_> {
-    fn of(services: &Services) -> Names<'_> {
+    pub(super) fn of(services: &Services) -> Names<'_> {
         Names { directory: services.index.snapshot(), applications: &services.applications }
     }
 
-    fn principal(&self, principal: Principal) -> v1::Principal {
+    pub(super) fn principal(&self, principal: Principal) -> v1::Principal {
         let application = match principal {
             Principal::Application(id) => self.applications.get(id),
             Principal::Person(_) => None,

@@ -16,6 +16,7 @@ mod operations;
 mod publish;
 mod publish_stream;
 mod report;
+mod review;
 pub mod server;
 
 use std::sync::Arc;

@@ -54,8 +54,8 @@ impl PublishService for Services {
             Ok(view) => view == v1::MessageView::Full,
             Err(_) => return Err(convert::invalid("view", "names no view").into()),
         };
-        let view = self.reporter.get(&caller, id).await?;
-        let message = message::message(&view, &self.index.snapshot(), full);
+        let view = self.readable(&caller, id).await?;
+        let message = self.with_review(&caller, &view, full).await?;
         Ok(Response::new(v1::GetMessageResponse { message: Some(message) }))
     }
 

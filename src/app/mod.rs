@@ -2,12 +2,15 @@
 //! names concrete backends, and where siblings that may not know one another are put together.
 
 mod agreement;
+mod announce;
 mod backend;
 mod channels;
 mod credentials;
 mod figures;
 mod keeper;
 mod news;
+mod panels;
+mod publishing;
 mod services;
 mod siblings;
 mod survey;
@@ -185,6 +188,7 @@ impl App {
         let store = backend::open(&settings.store).await?;
         let memory = Memory::load(&store).await?;
         let first_token = bootstrap(&store, &memory.keyring, &memory.seal, &*clock).await?;
+        announce::prepare(&store, &memory.keyring, &memory.grants, &memory.seal, &*clock).await?;
         Ok(Opened { settings, store, memory, clock, grpc, http, first_token })
     }
 

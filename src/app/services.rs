@@ -6,14 +6,13 @@ use tokio::sync::Notify;
 
 use super::agreement::Agreement;
 use super::news::News;
-use super::{Base, Error, siblings};
+use super::{Base, Error, publishing, siblings};
 use crate::access::{Admin, AdminParts, Policy};
 use crate::api::Services;
 use crate::delivery;
 use crate::directory::{Follower, Registrar, RegistrarParts};
 use crate::inbox::{InboxParts, Inboxes};
 use crate::operations::{Operations, OperationsParts};
-use crate::publish::{Parts, Publisher};
 use crate::report::Reporter;
 
 fn operations(base: &Base, engine: &delivery::Handle) -> Operations {
@@ -47,7 +46,7 @@ async fn inboxes(base: &Base) -> Result<Inboxes, Error> {
 
 /// Everything that the servers speak to.
 pub(super) async fn services(base: &Base, engine: &delivery::Handle) -> Result<Services, Error> {
-    let Base { store, memory, ids, clock, tasks, .. } = base;
+    let Base { store, memory, clock, tasks, .. } = base;
     let behind = Arc::new(Notify::new());
     let hints = &base.agreement.hints;
     let (news, heed) = News::new(engine, hints, &behind);
@@ -55,24 +54,7 @@ pub(super) async fn services(base: &Base, engine: &delivery::Handle) -> Result<S
     let policy = Arc::new(Policy::new(memory.grants.clone()));
     let inboxes = inboxes(base).await?;
     news.start(&inboxes, clock, base.settings.store.url.is_some(), tasks);
-    let publisher = Publisher::start(
-        Parts {
-            store: store.clone(),
-            index: memory.index.clone(),
-            policy: policy.clone(),
-            grants: memory.grants.clone(),
-            applications: memory.applications.clone(),
-            ids: ids.clone(),
-            clock: clock.clone(),
-            delivery: Arc::new(siblings::Batches { engine: engine.clone(), hints: hints.clone() }),
-            inbox: Arc::new(siblings::Streams { inboxes: inboxes.clone(), hints: hints.clone() }),
-            providers: Arc::new(base.registry.clone()),
-            behind,
-            #[cfg(feature = "sabotage")]
-            answer_before_commit: base.settings.sabotage.answer_before_commit,
-        },
-        tasks,
-    );
+    let publisher = publishing::start(base, engine, &inboxes, (policy.clone(), behind));
     Ok(Services {
         keyring: memory.keyring.clone(),
         roles: memory.roles.clone(),

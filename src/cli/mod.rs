@@ -8,6 +8,7 @@ mod import;
 mod print;
 mod publish;
 mod report;
+mod review;
 mod serve;
 mod standin;
 mod status;
@@ -58,6 +59,9 @@ enum Command {
         #[arg(long, default_value = "", hide_default_value = true)]
         why: String,
     },
+    /// What waits for a second person, and that person's decision
+    #[command(subcommand)]
+    Review(review::ReviewCommand),
     /// How the service is: store, nodes, providers, what waits, the books
     Status(status::StatusArgs),
     /// Look for what is wrong, in a running service or before one is started, and say what to do
@@ -107,6 +111,7 @@ async fn carry_out(cli: Cli) -> Result<(), Failure> {
         Command::Watch { message } => watch::run(connection, message).await,
         Command::Trace(args) => trace::run(connection, args).await,
         Command::Cancel { message, why } => publish::cancel(connection, message, why).await,
+        Command::Review(command) => review::run(connection, command).await,
         Command::Status(args) => status::run(connection, args).await,
         Command::Doctor(args) => doctor::run(connection, args).await,
         Command::Report(args) => report::run(connection, args).await,

@@ -7,7 +7,7 @@ use jiff::civil::DateTime;
 use rand::Rng;
 
 use super::client::{Connection, Failure, Session, timed};
-use super::print;
+use super::{print, review};
 use crate::api::v1;
 use crate::api::v1::audience::Target;
 
@@ -137,6 +137,10 @@ fn show(answer: &v1::PublishResponse) {
     if !answer.channels.is_empty() {
         println!("{}", print::plans(&answer.channels));
     }
+    if let Some(status) = &answer.review {
+        println!("{}", status.why);
+        review::waits(status);
+    }
     for id in &answer.unknown_user_ids {
         println!("left out, unknown: {id}");
     }
@@ -182,18 +186,18 @@ fn body(args: &PublishArgs) -> Result<String, Failure> {
     text.map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))
 }
 
-/// A time as `2026-09-01 08:00` on campus or in RFC 3339.
-fn parse_time(text: &str) -> Result<prost_types::Timestamp, Failure> {
+/// A time as `2026-09-01 08:00` on campus or in RFC 3339; says which moment that is on campus.
+pub fn parse_time(text: &str) -> Result<prost_types::Timestamp, Failure> {
     let wrong = || Failure::usage(format!("{text:?} is not a time such as '2026-09-01 08:00' or 2026-09-01T00:00:00Z"));
     let instant = match text.parse::<jiff::Timestamp>() {
         Ok(instant) => instant,
         Err(_) => {
             let civil: DateTime = text.parse().map_err(|_| wrong())?;
-            let zoned = civil.to_zoned_datetime(print::campus_zone()).map_err(|_| wrong())?;
-            eprintln!("To be sent at {}.", zoned.strftime("%A, %-d %B %Y, %H:%M:%S %Z"));
-            zoned.timestamp()
+            civil.to_zoned_datetime(print::campus_zone()).map_err(|_| wrong())?.timestamp()
         }
     };
+    let zoned = instant.to_zoned_datetime(print::campus_zone());
+    eprintln!("{text} is {}.", zoned.strftime("%A, %-d %B %Y, %H:%M:%S %Z"));
     Ok(prost_types::Timestamp { seconds: instant.as_second(), nanos: instant.subsec_nanosecond() })
 }
 
@@ -202,9 +206,14 @@ async fn confirm(session: &Session, request: &v1::PublishRequest, how: &How) -> 
     let preview = preview_request(request.audience.clone(), how, 0);
     let answer = session.publish().preview_audience(timed(preview)).await?.into_inner();
     show_preview(&answer);
-    let count = answer.recipient_count;
+    eprint!("{:?} as {}. ", title(request), print::class(request.message_class));
+    ask("send", answer.recipient_count)
+}
+
+/// Asks whether to go on; above a few people, for their number itself.
+pub fn ask(to_do: &str, count: i32) -> Result<(), Failure> {
     let wanted = if count > ASK_NUMBER_ABOVE { count.to_string() } else { "yes".to_owned() };
-    eprint!("{:?} as {}. Type {wanted} to send it: ", title(request), print::class(request.message_class));
+    eprint!("Type {wanted} to {to_do} it: ");
     std::io::stderr().flush().ok();
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).ok();
@@ -212,10 +221,10 @@ async fn confirm(session: &Session, request: &v1::PublishRequest, how: &How) -> 
     if typed == wanted || (wanted == "yes" && typed == "y") {
         return Ok(());
     }
-    Err(Failure::refused("not sent: the answer was another one"))
+    Err(Failure::refused("nothing was done: the answer was another one"))
 }
 
-fn title(request: &v1::PublishRequest) -> &str {
+pub fn title(request: &v1::PublishRequest) -> &str {
     match request.content.as_ref().and_then(|content| content.source.as_ref()) {
         Some(v1::content::Source::Inline(inline)) => &inline.title,
         _ => "",
@@ -265,6 +274,9 @@ fn show_preview(answer: &v1::PreviewAudienceResponse) {
     }
     if !answer.channels.is_empty() {
         println!("{}", print::plans(&answer.channels));
+    }
+    if let Some(status) = answer.review.as_ref().filter(|status| status.approvals_needed > 0) {
+        println!("{} {}", status.why, status.reviewer_ids.join(", "));
     }
     match &answer.refusal {
         None => println!("Allowed by {}.", answer.grant_id),

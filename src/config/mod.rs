@@ -2,6 +2,7 @@
 //! the nearest known name.
 
 mod layers;
+mod review;
 mod settings;
 
 use std::fs;

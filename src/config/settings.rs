@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::Error;
+use super::review::Review;
 use crate::audience::nearest::nearest;
 use crate::channel::{email, wechat};
 use crate::domain::line;
@@ -29,6 +30,8 @@ pub struct Settings {
     pub coordination: Coordination,
     /// The institution.
     pub campus: Campus,
+    /// Which messages need a second person.
+    pub review: Review,
     /// The gRPC server.
     pub grpc: Grpc,
     /// The HTTP server.
@@ -148,6 +151,7 @@ const SECTIONS: &[&str] = &[
     "store",
     "coordination",
     "campus",
+    "review",
     "grpc",
     "http",
     "log",
@@ -166,6 +170,7 @@ pub(super) fn read(mut tree: Table) -> Result<Settings, Error> {
         store: section(&mut tree, "store")?,
         coordination: section(&mut tree, "coordination")?,
         campus: section(&mut tree, "campus")?,
+        review: section(&mut tree, "review")?,
         grpc: section(&mut tree, "grpc")?,
         http: section(&mut tree, "http")?,
         log: section(&mut tree, "log")?,
@@ -203,6 +208,7 @@ fn check(settings: &Settings) -> Result<(), Error> {
             "[coordination] url is for nodes that share a store; set [store] url too, or leave it out".to_owned(),
         );
     }
+    settings.review.check()?;
     if settings.grpc.connections == 0 {
         return wrong("[grpc] connections must be at least 1".to_owned());
     }
@@ -288,6 +294,8 @@ mod tests {
         assert!(settings.grpc.listen.ip().is_loopback() && settings.http.listen.ip().is_loopback());
         assert_eq!((settings.node.drain, settings.grpc.listen.port()), (Duration::from_secs(30), 7700));
         assert!(settings.channel.email.is_empty());
+        assert_eq!(settings.review.rules(), crate::access::review::Rules::default());
+        assert_eq!(with("[review]\nthreshold = \"off\"").unwrap().review.threshold, None);
     }
 
     #[test]
@@ -315,6 +323,9 @@ mod tests {
             "[coordination]\nurl = \"redis://127.0.0.1\"",
             "[grpc]\nlisten = \"everywhere\"",
             "[campus]\ntime_zone = \"Mars/Base\"",
+            "[review]\nthreshold = \"none\"",
+            "[review]\ncampus_approvals = 0",
+            "[review]\nlapse = \"1s\"",
             "[channel.email.\"A B\"]\nhost = \"h\"\nfrom = \"a@b.cn\"",
         ] {
             assert!(with(text).is_err(), "{text}");

@@ -1,5 +1,6 @@
 //! One publish: decide from memory, commit, and decide again when the commit saw that memory was behind.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::Publisher;
@@ -7,6 +8,7 @@ use super::committer::{Committing, Place};
 use super::decide::{Decision, UsedToday};
 use super::handover::Ready;
 use super::plan::{self, ChannelPlan};
+use super::review::ReviewStatus;
 use crate::access::{Caller, token};
 use crate::domain::access::{KeyScope, Mode};
 use crate::domain::audience::Audience;
@@ -18,7 +20,7 @@ use crate::domain::set::Set;
 use crate::store::{Accept, Accepted, Members, MessageRow};
 
 /// How often an audience is resolved anew because the directory moved.
-const ROUNDS: usize = 8;
+pub(super) const ROUNDS: usize = 8;
 /// How long to wait for the index to catch up.
 const CATCH_UP: Duration = Duration::from_secs(2);
 
@@ -39,6 +41,8 @@ pub struct Receipt {
     pub unknown_user_ids: Vec<String>,
     /// A test key: nobody is reached.
     pub test: bool,
+    /// Whether a second person has to agree, and who may.
+    pub review: Option<ReviewStatus>,
     /// What deserves a look.
     pub warnings: Vec<Warning>,
 }
@@ -46,7 +50,7 @@ pub struct Receipt {
 /// Something that did not prevent acceptance but deserves a look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
-    /// A stable word: `LISTED_TWICE` or `NOBODY_REACHABLE`.
+    /// A stable word: `LISTED_TWICE`, `NOBODY_REACHABLE` or `NO_REVIEWER`.
     pub reason: &'static str,
     /// A sentence for people.
     pub text: String,
@@ -80,6 +84,9 @@ impl Publisher {
                 }
             };
             match committing.done().await? {
+                Accepted::Stored(_) if receipt.review.is_some() => {
+                    return Ok(Box::pin(self.with_deputies(receipt)).await);
+                }
                 Accepted::Stored(_) => return Ok(receipt),
                 Accepted::Duplicate { message, same } => {
                     return Box::pin(self.repeated(caller, &message, same)).await;
@@ -117,7 +124,7 @@ impl Publisher {
         self.catch_up(seq).await
     }
 
-    async fn catch_up(&self, seq: i64) -> Result<(), Refusal> {
+    pub(super) async fn catch_up(&self, seq: i64) -> Result<(), Refusal> {
         self.parts.behind.notify_one();
         tokio::time::timeout(CATCH_UP, self.parts.index.wait_for(seq)).await.map_err(|_| moving())
     }
@@ -151,6 +158,7 @@ impl Publisher {
             channels: self.parts.channel_plans_of(facts, &people),
             unknown_user_ids: Vec::new(),
             test: facts.mode == Mode::Test,
+            review: self.review_status(caller, row).await?,
             warnings: Vec::new(),
         })
     }
@@ -176,19 +184,28 @@ impl super::Parts {
             Ok(decision) => decision,
             Err(refusal) => return Attempt::Refused(refusal),
         };
-        if draft.validate_only {
-            return Attempt::Validated(decision.receipt(None));
-        }
         let id = self.ids.message();
-        let receipt = decision.receipt(Some(id));
+        let mut receipt = decision.receipt((!draft.validate_only).then_some(id));
         let quota = decision.quota;
         let (accept, ready) = self.compose(id, caller, draft, decision);
+        if let Some(opening) = &accept.review {
+            self.tell_of_review(&mut receipt, &accept.facts, opening);
+        }
+        if draft.validate_only {
+            return Attempt::Validated(receipt);
+        }
         Attempt::Committing(receipt, quota, place.commit(accept, ready))
     }
 
     /// What goes into the commit, and what is handed over after it.
-    fn compose(&self, id: MessageId, caller: &Caller, draft: &Draft, decision: Decision) -> (Accept, Option<Ready>) {
-        let released = !decision.times.scheduled;
+    pub(super) fn compose(
+        &self,
+        id: MessageId,
+        caller: &Caller,
+        draft: &Draft,
+        decision: Decision,
+    ) -> (Accept, Option<Ready>) {
+        let opening = decision.need.map(|need| (need, decision.tolerance_percent));
         let members = match decision.people.min() {
             Some(only) if decision.people.len() == 1 => Members::One(only),
             _ => Members::Many(decision.people.into()),
@@ -214,12 +231,9 @@ impl super::Parts {
             send_at: decision.times.send_at,
             expire_at: decision.times.expire_at,
         };
-        let ready = released.then(|| Ready {
-            facts: facts.clone(),
-            content: draft.content.clone(),
-            department_name: self.department_name(facts.department_id),
-            members: members.clone(),
-            at: decision.now,
+        let review = opening.map(|(need, tolerance)| {
+            let members = members_set(&members);
+            self.opening(need, (&facts, &draft.content, &members), tolerance, decision.now)
         });
         let accept = Accept {
             facts,
@@ -231,10 +245,17 @@ impl super::Parts {
             key: (caller.key.id, caller.key.version),
             grants: std::iter::once(decision.authorised.grant).chain(decision.authorised.also).collect(),
             quota: decision.quota,
-            released,
-            review: None,
+            released: !decision.times.scheduled,
+            review,
             plans: decision.legs,
         };
+        let ready = accept.is_released().then(|| Ready {
+            facts: accept.facts.clone(),
+            content: draft.content.clone(),
+            department_name: self.department_name(accept.facts.department_id),
+            members: accept.members.clone(),
+            at: decision.now,
+        });
         (accept, ready)
     }
 
@@ -248,6 +269,14 @@ impl super::Parts {
             ChannelPlan::new((channel, provider), &snapshot, (people, &Set::new()), held)
         };
         facts.channels.iter().map(plan).collect()
+    }
+}
+
+/// The people as a set.
+fn members_set(members: &Members) -> Cow<'_, Set> {
+    match members {
+        Members::One(ordinal) => Cow::Owned(Set::from_iter([*ordinal])),
+        Members::Many(set) => Cow::Borrowed(set),
     }
 }
 
@@ -291,7 +320,7 @@ fn revoked(grant: GrantId) -> Refusal {
     Refusal::new(Reason::GrantRevoked, message).with("grant_id", grant)
 }
 
-fn moving() -> Refusal {
+pub(super) fn moving() -> Refusal {
     let message = "The directory changes faster than the audience can be frozen; repeat the call with the same key.";
     Refusal::new(Reason::DirectoryMoving, message).after(Duration::from_secs(1))
 }

@@ -9,6 +9,7 @@ use super::Parts;
 use super::accept::{Receipt, Warning};
 use super::plan::{self, ChannelPlan};
 use super::times::{self, Times};
+use crate::access::review::{Need, TOLERANCE_PERCENT};
 use crate::access::{Authorised, Caller, Request};
 use crate::audience::parse::parse;
 use crate::audience::{Snapshot, Usable, resolve};
@@ -20,6 +21,7 @@ use crate::domain::directory::{FIRST_ORDINAL, SIMULATED};
 use crate::domain::id::{GrantId, MessageId};
 use crate::domain::message::{Draft, MessageState};
 use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::review::Timing;
 use crate::domain::set::Set;
 use crate::domain::time::At;
 use crate::store::{ClauseMembers, LegPlan};
@@ -65,6 +67,10 @@ pub(super) struct Decision {
     pub(super) unknown_user_ids: Vec<String>,
     pub(super) listed_twice: usize,
     pub(super) mode: Mode,
+    /// Who has to agree, and how many.
+    pub(super) need: Option<Need>,
+    /// By how many per cent the number of people may change until it is sent.
+    pub(super) tolerance_percent: u32,
 }
 
 impl Parts {
@@ -86,7 +92,10 @@ impl Parts {
         let (providers, delivery) = (&*self.providers, &*self.delivery);
         let legs = plan::legs(&survey.channels, caller.mode(), draft.class, survey.people.len(), providers, delivery)?;
         let Survey { snapshot, department_id, sender, people, unknown_user_ids, listed_twice, .. } = survey;
+        let need = self.need(caller, draft.class, department_id, (&people, &snapshot));
         Ok(Decision {
+            need,
+            tolerance_percent: draft.expected.map_or(TOLERANCE_PERCENT, |expected| expected.tolerance_percent),
             quota: self.quota(caller, &authorised, now),
             authorised,
             directory_seq: snapshot.seq(),
@@ -102,6 +111,17 @@ impl Parts {
             listed_twice,
             mode: caller.mode(),
         })
+    }
+
+    /// Whether reviewers have to agree to this.
+    pub(super) fn need(
+        &self,
+        caller: &Caller,
+        class: Class,
+        department_id: i64,
+        (people, snapshot): (&Set, &Snapshot),
+    ) -> Option<Need> {
+        self.rules.need(caller.mode(), class, people.len(), || people.is_subset(&snapshot.under(department_id)))
     }
 
     /// Which of the people are in which clause; nothing for a list, and nothing for a single clause.
@@ -268,7 +288,9 @@ impl Parts {
 impl Decision {
     /// The answer once this is stored, or now if it is only validated.
     pub(super) fn receipt(&self, message_id: Option<MessageId>) -> Receipt {
+        let held = self.need.is_some_and(|need| need.timing == Timing::Before);
         let state = match self.times.scheduled {
+            _ if held => MessageState::Held,
             true => MessageState::Scheduled,
             false if self.legs.iter().all(|leg| &*leg.provider == plan::INBOX_PROVIDER) => MessageState::Closed,
             false => MessageState::Open,
@@ -281,6 +303,7 @@ impl Decision {
             channels: self.channels.clone(),
             unknown_user_ids: self.unknown_user_ids.clone(),
             test: self.mode == Mode::Test,
+            review: None,
             warnings: self.warnings(),
         }
     }

@@ -13,6 +13,8 @@ mod handover;
 mod plan;
 mod preview;
 mod release;
+mod review;
+mod say;
 mod times;
 
 use std::sync::Arc;
@@ -26,8 +28,10 @@ use handover::Handover;
 pub use handover::{FreshBatches, Providers, Released, ShownLeg};
 pub use plan::{ChannelPlan, INBOX_PROVIDER};
 pub use preview::{ClauseCount, Count, DepartmentCount, Person, Preview, SAMPLE_MAX, Wish};
+pub use review::{Approved, Deciding, Notices, ReviewItem, ReviewStatus};
 
-use crate::access::{Applications, Grants, Policy};
+use crate::access::review::{Panels, Rules};
+use crate::access::{Applications, Grants, Policy, Seal};
 use crate::audience::Index;
 pub use crate::domain::message::Draft;
 use crate::runtime::clock::SharedClock;
@@ -46,6 +50,12 @@ pub struct Parts {
     pub policy: Arc<Policy>,
     /// The same grants, to be refreshed when a commit saw newer ones.
     pub grants: Arc<Grants>,
+    /// Which messages need a second person.
+    pub rules: Rules,
+    /// Who that may be.
+    pub panels: Arc<dyn Panels>,
+    /// Signs what reviewers were shown.
+    pub seal: Arc<Seal>,
     /// The connected applications in memory.
     pub applications: Arc<Applications>,
     /// Where message ids come from.
@@ -89,6 +99,7 @@ impl Publisher {
         let cut = Arc::new(Notify::new());
         let handover = Handover { delivery: parts.delivery.clone(), inbox: parts.inbox.clone(), cut };
         release::start(&parts, &handover, tasks);
+        review::sweep::start(&parts, tasks);
         let commit_parts = CommitParts {
             messages: parts.store.messages.clone(),
             handover,

@@ -8,6 +8,7 @@ pub(super) mod pace;
 use super::Publisher;
 use super::decide::{Survey, UsedToday, simulated};
 use super::plan::{self, ChannelPlan};
+use super::review::ReviewStatus;
 use crate::access::Caller;
 use crate::audience::parse::parse;
 use crate::audience::{resolve, words};
@@ -52,6 +53,8 @@ pub struct Preview {
     pub grant_id: Option<GrantId>,
     /// How many people lie outside the grant that covers most of them.
     pub outside: Count,
+    /// Whether a second person would have to agree; who may only where a grant covers the people.
+    pub review: ReviewStatus,
     /// Some of the people, spread evenly; empty unless a grant covers them.
     pub sample: Vec<Person>,
     /// Why the caller may not.
@@ -103,7 +106,9 @@ impl Publisher {
             true => (self.channels(caller, &draft, &survey).await?, self.sample(caller, &survey, wish).await?),
             false => (Vec::new(), Vec::new()),
         };
+        let review = self.foreseen(caller, &draft, &survey, covered).await?;
         Ok(Preview {
+            review,
             recipient_count: Count::of(survey.people.len(), covered),
             in_words: in_words(&draft.audience, &survey, wish.language),
             clauses: view.clauses(&draft.audience)?,

@@ -107,6 +107,11 @@ impl Releaser {
                 return Ok(());
             }
         };
+        if let Some(opening) = self.parts.asked_again(&row, now).await? {
+            tracing::info!(message = %id, "what was approved is no longer what would be sent; the message pauses");
+            self.parts.store.reviews.pause(id, opening).await?;
+            return Ok(());
+        }
         let epoch = self.handover.delivery.epoch();
         let Some(mut stored) = messages.release(id, plans, now, epoch).await? else { return Ok(()) };
         let ready = self.ready(row, now).await?;
@@ -171,7 +176,7 @@ struct End {
 }
 
 /// Plans of legs that are made only to be settled: nobody will be called.
-fn plans_to_end(facts: &MessageFacts) -> Vec<LegPlan> {
+pub(super) fn plans_to_end(facts: &MessageFacts) -> Vec<LegPlan> {
     let lane = facts.class.lane(facts.members_n);
     facts
         .channels

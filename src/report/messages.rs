@@ -77,6 +77,13 @@ impl Reporter {
     /// One message with its counts. Error: `NOT_FOUND`.
     pub async fn get(&self, caller: &Caller, id: MessageId) -> Result<View, Refusal> {
         let row = self.readable(caller, id).await?;
+        self.shown(row).await
+    }
+
+    /// A message that the caller was found to be allowed to read, with its counts.
+    ///
+    /// Errors: those of the store.
+    pub async fn shown(&self, row: MessageRow) -> Result<View, Refusal> {
         let mut view = self.view(row).await?;
         view.receipts = self.receipt_counts(&view.legs).await?;
         Ok(view)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Admin;
+use crate::access::announce::SERVICE;
 use crate::access::authority::exceeds;
 use crate::access::explain::Explanation;
 use crate::access::{Caller, Reach, Request};
@@ -195,8 +196,9 @@ impl Admin {
     /// A grant that an office looks after: that of somebody in its reach, or one that it could give itself.
     pub(super) async fn concerning(&self, reach: &Reach, id: GrantId) -> Result<Grant, Refusal> {
         let grant = self.parts.store.access.grant(id).await?;
+        // The service's own grant is nobody's to take back.
         grant
-            .filter(|grant| self.concerns(reach, grant))
+            .filter(|grant| grant.principal != SERVICE && self.concerns(reach, grant))
             .ok_or_else(|| Refusal::new(Reason::NotFound, format!("There is no grant {id}.")).field("grant_id"))
     }
 

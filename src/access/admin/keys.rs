@@ -6,6 +6,7 @@ use secrecy::SecretString;
 
 use super::Admin;
 use super::roles::nobody;
+use crate::access::announce::SERVICE;
 use crate::access::authority::exceeds;
 use crate::access::{Caller, Reach};
 use crate::domain::access::{GrantState, Key, KeyScope, KeyScopes, Mode, Principal};
@@ -119,7 +120,9 @@ impl Admin {
     }
 
     async fn stored_key(&self, id: KeyId) -> Result<Key, Refusal> {
-        self.parts.store.access.key(id).await?.ok_or_else(|| no_key(id))
+        let found = self.parts.store.access.key(id).await?;
+        // The service's own key is nobody's to revoke.
+        found.filter(|key| key.principal != SERVICE).ok_or_else(|| no_key(id))
     }
 
     /// Whether some key can administer the whole that passes the test. Memory says which ones may, the store

@@ -2,12 +2,13 @@
 
 use std::str::FromStr;
 
-use super::{content, count, enums, invalid, required, time};
+use super::{content, count, enums, invalid, required, review, time};
 use crate::api::v1;
 use crate::audience::Snapshot;
 use crate::domain::access::{Mode, Principal};
 use crate::domain::language::Language;
 use crate::domain::leg::Leg;
+use crate::domain::message::MessageState;
 use crate::domain::outcome::{Outcome, ReceiptKind};
 use crate::domain::refusal::Refusal;
 use crate::publish::{CancelAnswer, ChannelPlan, Receipt};
@@ -51,7 +52,7 @@ pub fn receipt(receipt: Receipt) -> v1::PublishResponse {
         recipient_count: count(receipt.recipient_count),
         channels: receipt.channels.into_iter().map(plan).collect(),
         unknown_user_ids: receipt.unknown_user_ids,
-        review: None,
+        review: receipt.review.map(review::status),
         estimated_finish_at: None,
         warnings: receipt.warnings.into_iter().map(warning).collect(),
         test: receipt.test,
@@ -99,7 +100,11 @@ pub fn message(view: &View, directory: &Snapshot, with_content: bool) -> v1::Mes
     v1::Message {
         message_id: facts.id.to_string(),
         state: enums::state_number(view.row.state),
-        pause_reason: 0,
+        // Nothing else pauses a message yet.
+        pause_reason: match view.row.state {
+            MessageState::Paused => v1::PauseReason::ReviewLapsed.into(),
+            _ => v1::PauseReason::Unspecified.into(),
+        },
         publish: Some(published(view, directory, with_content)),
         application_id,
         recipient_count: count(facts.members_n),

@@ -83,7 +83,7 @@ macro_rules! listings {
 
 listings! {
     ListApplicationsRequest ListDepartmentsRequest ListGrantsRequest ListInboxRequest ListKeysRequest
-    ListMessagesRequest ListNodesRequest ListProvidersRequest ListRecipientsRequest ListRolesRequest
+    ListMessagesRequest ListNodesRequest ListProvidersRequest ListRecipientsRequest ListReviewsRequest ListRolesRequest
     ListTagMembersRequest ListTagsRequest ListUserHistoryRequest ListUsersRequest
 }
 

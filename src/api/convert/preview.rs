@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{count, enums, invalid, message, publish, time};
+use super::{count, enums, invalid, message, publish, review, time};
 use crate::api::{error, v1};
 use crate::domain::class::Class;
 use crate::domain::content::Content;
@@ -79,7 +79,7 @@ pub fn answer(preview: Preview) -> v1::PreviewAudienceResponse {
         allowed: preview.allowed,
         grant_id: preview.grant_id.map(|id| id.to_string()).unwrap_or_default(),
         outside,
-        review: None,
+        review: Some(review::status(preview.review)),
         sample: preview
             .sample
             .into_iter()

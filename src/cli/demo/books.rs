@@ -60,6 +60,8 @@ pub struct Books<'a> {
     published: &'a [Published],
     by_id: HashMap<&'a str, usize>,
     by_reference: HashMap<&'a str, usize>,
+    /// Titles of what the service itself had to say, by id: nobody published it, and it is in no figure.
+    pub own: HashMap<String, String>,
     /// Who was meant by each message, ascending.
     pub members: Vec<Vec<u32>>,
     seen: Vec<RoaringBitmap>,
@@ -84,6 +86,7 @@ impl<'a> Books<'a> {
             published,
             by_id: published.iter().map(|one| one.message_id.as_str()).zip(0..).collect(),
             by_reference: published.iter().map(|one| one.plan.reference.as_str()).zip(0..).collect(),
+            own: HashMap::new(),
             members: published.iter().map(|one| one.plan.who.people(campus)).collect(),
             seen: vec![RoaringBitmap::new(); published.len()],
             receipts: Receipts::default(),
@@ -122,6 +125,14 @@ impl<'a> Books<'a> {
                 self.by_id.get(message_id.as_str()).copied()
             }
             _ => self.by_reference.get(plan::reference_in(id)?).copied(),
+        }
+    }
+
+    /// Whether a provider was given this by the service itself.
+    fn is_own(&self, channel: Channel, id: &str) -> bool {
+        match channel {
+            Channel::Email => id.parse::<LegId>().is_ok_and(|leg| self.own.contains_key(&leg.message().to_string())),
+            _ => self.own.values().any(|title| title == id),
         }
     }
 

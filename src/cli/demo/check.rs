@@ -18,6 +18,8 @@ use crate::api::v1::{self, Channel};
 
 /// Messages whose recipients are listed at a time.
 const AT_ONCE: usize = 8;
+/// What the references of the service's own messages begin with.
+const OWN: &str = "campanile:";
 /// Entries of one page.
 const PAGE: i32 = 1_000;
 
@@ -31,6 +33,8 @@ pub async fn check<'a>(
     kill: Option<Kill>,
 ) -> Result<(Books<'a>, HashMap<String, i64>), Failure> {
     let mut books = Books::open(campus, &day.published, kill);
+    let (created, own) = listed(admin).await?;
+    books.own = own;
     books.read_log(Channel::Email, &folder.join("smtp.log"))?;
     books.read_log(Channel::Wechat, &folder.join("wecom.log"))?;
     books.read_refusals(Channel::Email, &folder.join("smtp.log"));
@@ -50,7 +54,6 @@ pub async fn check<'a>(
     bar.finish_and_clear();
     let mut books = shared.into_inner();
     books.close();
-    let created = created_at(admin).await?;
     strangers(&created, &mut books);
     Ok((books, created))
 }
@@ -78,25 +81,41 @@ fn strangers(created: &HashMap<String, i64>, books: &mut Books<'_>) {
         }
     }
     for id in created.keys() {
-        if books.with_id(id).is_none() {
+        if books.with_id(id).is_none() && !books.own.contains_key(id) {
             books.fault(Wrong::Duplicated, format!("message {id} is listed and nobody published it"));
         }
     }
 }
 
-/// When the service accepted each message, in milliseconds since 1970.
-async fn created_at(admin: &Session) -> Result<HashMap<String, i64>, Failure> {
+/// When each message could start, in milliseconds since 1970: when it was accepted, or approved. And the titles of what
+/// the service itself had to say, by id.
+async fn listed(admin: &Session) -> Result<(HashMap<String, i64>, HashMap<String, String>), Failure> {
     let mut request = v1::ListMessagesRequest { page_size: PAGE, ..Default::default() };
-    let mut found = HashMap::new();
+    let (mut found, mut own) = (HashMap::new(), HashMap::new());
     loop {
         let page = admin.publish().list_messages(timed(request.clone())).await?.into_inner();
         for message in page.messages {
-            let at = message.created_at.unwrap_or_default();
+            let published = message.publish.unwrap_or_default();
+            if published.reference.starts_with(OWN) {
+                own.insert(message.message_id.clone(), title(admin, &message.message_id).await?);
+            }
+            let at = published.send_at.unwrap_or_default();
             found.insert(message.message_id, at.seconds * 1_000 + i64::from(at.nanos) / 1_000_000);
         }
         if page.next_page_token.is_empty() {
-            return Ok(found);
+            return Ok((found, own));
         }
         request.page_token = page.next_page_token;
     }
+}
+
+async fn title(admin: &Session, message_id: &str) -> Result<String, Failure> {
+    let view = v1::MessageView::Full.into();
+    let request = v1::GetMessageRequest { message_id: message_id.to_owned(), view };
+    let answer = admin.publish().get_message(timed(request)).await?.into_inner();
+    let content = answer.message.and_then(|message| message.publish).and_then(|published| published.content);
+    Ok(match content.and_then(|content| content.source) {
+        Some(v1::content::Source::Inline(inline)) => inline.title,
+        _ => String::new(),
+    })
 }

@@ -15,6 +15,7 @@ use super::caller::{Attempt, Caller};
 use super::campus::Campus;
 use super::load::Loaded;
 use super::plan::{self, Kind, Planned};
+use super::reviewer::Reviewer;
 use crate::api::v1;
 use crate::api::v1::publish_stream_response::Answer;
 use crate::runtime::clock::SharedClock;
@@ -48,6 +49,8 @@ pub struct Day<'a> {
     /// The campus as the applications know it.
     directory_seq: i64,
     campus: &'a Campus,
+    /// Agrees to what waits for a second person.
+    pub reviewer: Option<Reviewer>,
     clock: SharedClock,
     /// In the order of the answers.
     pub published: Vec<Published>,
@@ -63,7 +66,7 @@ impl<'a> Day<'a> {
         let accept = Histogram::new_with_max(ACCEPT_MAX_US, 3).map_err(|error| Failure::refused(error.to_string()))?;
         let test = Caller::new(nodes, &loaded.test_token, 0)?;
         let directory_seq = loaded.directory_seq;
-        Ok(Day { callers: callers?, test, directory_seq, campus, clock, published: Vec::new(), accept })
+        Ok(Day { callers: callers?, test, directory_seq, campus, reviewer: None, clock, published: Vec::new(), accept })
     }
 
     /// The session that may read a message.
@@ -130,7 +133,11 @@ impl<'a> Day<'a> {
     ) -> Result<(v1::PublishResponse, Duration), Failure> {
         let started = self.clock.monotonic();
         let answer = self.caller(plan).publish(request).await?;
-        Ok((answer, self.clock.monotonic().saturating_sub(started)))
+        let took = self.clock.monotonic().saturating_sub(started);
+        if let Some(reviewer) = &self.reviewer {
+            reviewer.look_at(&answer).await?;
+        }
+        Ok((answer, took))
     }
 
     fn keep(&mut self, plan: Planned, answer: &v1::PublishResponse, took: Duration) {

@@ -17,6 +17,7 @@ mod places;
 mod plan;
 mod processes;
 mod progress;
+mod reviewer;
 mod setting;
 pub mod subscribers;
 mod table;
@@ -109,6 +110,7 @@ async fn story(args: DemoArgs, checked: &AtomicBool) -> Result<(), Failure> {
 
     println!("3. A working day");
     let mut day = Day::new(&sessions, &loaded, &campus, clock.clone())?;
+    day.reviewer = Some(reviewer::name(&stage.admin, &campus).await?);
     let worked = work(&mut day, &mut stage, &campus, &clock, args.seed).await;
     stage.check_running()?;
     let kill = worked?;

@@ -126,6 +126,8 @@ pub struct Providers {
     wecom: Process,
     smtp_at: SocketAddr,
     wecom_at: SocketAddr,
+    /// Messages to more people than this wait for a second person: those to the whole school.
+    review_above: usize,
 }
 
 impl Providers {
@@ -145,7 +147,7 @@ impl Providers {
         let mut wecom = Process::start("wecom", folder, arguments.into_iter().chain(troubles))?;
         let smtp_at = Process::address_of(&smtp.line("listening on ").await?)?;
         let wecom_at = Process::address_of(&wecom.line("listening on ").await?)?;
-        Ok(Providers { smtp, wecom, smtp_at, wecom_at })
+        Ok(Providers { smtp, wecom, smtp_at, wecom_at, review_above: users / 10 * 9 })
     }
 }
 
@@ -153,7 +155,10 @@ impl Providers {
 #[must_use]
 pub fn settings(node: &str, shared: &str, providers: &Providers) -> String {
     let port = providers.smtp_at.port().to_string();
-    let own = SETTINGS.replace("SMTP_PORT", &port).replace("WECOM", &providers.wecom_at.to_string());
+    let own = SETTINGS
+        .replace("SMTP_PORT", &port)
+        .replace("REVIEW", &providers.review_above.to_string())
+        .replace("WECOM", &providers.wecom_at.to_string());
     format!("{shared}{}", own.replace("NODE", node))
 }
 
@@ -173,6 +178,9 @@ name = "NODE"
 
 [campus]
 name = "钟楼大学"
+
+[review]
+threshold = REVIEW
 
 [grpc]
 listen = "127.0.0.1:0"

@@ -20,7 +20,7 @@ const RATE_SHARE: f64 = 0.99;
 pub struct Timing<'a> {
     /// Publish latency, in microseconds.
     pub accept: &'a Histogram<u64>,
-    /// When each message was accepted, in milliseconds since 1970.
+    /// When each message could start, in milliseconds since 1970: when it was accepted, or approved.
     pub created_at: &'a HashMap<String, i64>,
     /// When the whole-school notice came to each open app, ascending, in milliseconds since 1970.
     pub screens: &'a [i64],

@@ -13,4 +13,5 @@ mod operations;
 mod preview;
 mod publish;
 mod refusals;
+mod review;
 mod shared;

@@ -10,5 +10,6 @@ mod demo;
 mod kill;
 mod oracle;
 mod restart;
+mod review;
 mod sabotage;
 mod service;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use campanile::access::{Applications, Caller, Grants, Policy};
+use campanile::access::review::{Panels, Rules};
+use campanile::access::{Applications, Caller, Grants, Policy, Seal};
 use campanile::audience::Index;
+use campanile::audience::tree::Tree;
 use campanile::domain::access::{Grant, Key, KeyScope, Mode, Principal};
 use campanile::domain::audience::{Audience, UnknownUsers};
 use campanile::domain::batch::{Claimed, ProviderId, Settled, Settlement};
@@ -18,11 +20,12 @@ use campanile::domain::id::{ApplicationId, KeyId, LegId, MessageId};
 use campanile::domain::message::{Draft, LostAnswer};
 use campanile::domain::outcome::{Outcome, Reason as Why};
 use campanile::domain::refusal::{Reason, Refusal};
+use campanile::domain::review::Panel;
 use campanile::domain::set::Set;
 use campanile::domain::time::At;
 use campanile::publish::{FreshBatches, Parts, Providers, Publisher, Released, ShownLeg};
 use campanile::report::Reporter;
-use campanile::runtime::clock::ManualClock;
+use campanile::runtime::clock::{Clock, ManualClock};
 use campanile::runtime::ids::IdSource;
 use campanile::runtime::tasks::Tasks;
 use campanile::store::{ApplicationDraft, DepartmentDraft, LegMaterial, MessageFilter, Store, TagDraft};
@@ -44,6 +47,7 @@ pub struct House {
     pub inbox: Arc<Windows>,
     pub clock: Arc<ManualClock>,
     pub grants: Arc<Grants>,
+    index: Arc<Index>,
     tasks: Tasks,
     _fresh: Fresh,
 }
@@ -115,6 +119,26 @@ impl Providers for MailOnly {
 /// A school `xjtu` with `cs` (u1 to u30, all with a mailbox but u30) and `law` (u31 to u40), the tag `rare` of u1 and u2,
 /// and the library, an application of `cs` that may write to `cs` over mail and app.
 pub async fn house() -> House {
+    house_with(Rules { threshold: None, ..Rules::default() }, Arc::new(Nobody)).await
+}
+
+/// Nobody reviews.
+struct Nobody;
+
+impl Panels for Nobody {
+    fn members(&self, _: Panel, _: i64, _: &Tree, _: At) -> Vec<u32> {
+        vec![]
+    }
+    fn sits(&self, _: u32, _: At) -> bool {
+        false
+    }
+    fn auditors(&self, _: &Tree, _: At) -> Vec<u32> {
+        vec![]
+    }
+}
+
+/// The same with rules and reviewers.
+pub async fn house_with(rules: Rules, panels: Arc<dyn Panels>) -> House {
     let fresh = sqlite();
     let store = fresh.store.clone();
     populate(&store).await;
@@ -133,6 +157,9 @@ pub async fn house() -> House {
         index: index.clone(),
         policy: Arc::new(Policy::new(grants.clone())),
         grants: grants.clone(),
+        rules,
+        panels,
+        seal: Arc::new(Seal::new(&image.secret)),
         applications: Arc::new(Applications::new(image.applications)),
         ids: Arc::new(IdSource::new(clock.clone(), 1)),
         clock: clock.clone(),
@@ -144,8 +171,8 @@ pub async fn house() -> House {
         answer_before_commit: false,
     };
     let publisher = Publisher::start(parts, &tasks);
-    let reporter = Reporter::new(store.clone(), index, clock.clone(), tasks.clone());
-    House { store, publisher, reporter, delivery, inbox, clock, grants, tasks, _fresh: fresh }
+    let reporter = Reporter::new(store.clone(), index.clone(), clock.clone(), tasks.clone());
+    House { store, publisher, reporter, delivery, inbox, clock, grants, index, tasks, _fresh: fresh }
 }
 
 /// Follows the feed, but only when a commit says that the index is behind.
@@ -272,6 +299,27 @@ impl House {
     async fn caller(&self, id: i64) -> Caller {
         let key = self.store.access.key(KeyId(id)).await.unwrap().unwrap();
         Caller::new(Arc::new(key))
+    }
+
+    /// The present time.
+    pub fn now(&self) -> At {
+        Clock::now(&*self.clock)
+    }
+
+    /// How many people cs has.
+    pub fn people_of_cs(&self) -> u64 {
+        let snapshot = self.index.snapshot();
+        let cs = snapshot.tree().by_external_id("cs").unwrap().id;
+        snapshot.under(cs).len()
+    }
+
+    /// Lets so many people leave cs for law, the last ones first.
+    pub async fn leave(&self, count: u32) {
+        let staying = u32::try_from(self.people_of_cs()).unwrap();
+        let movers = (staying - count + 1..=staying).map(|n| crate::store::person(&format!("u{n}"), "law")).collect();
+        self.store.directory.upsert_users(movers, NOW).await.unwrap();
+        self.index.apply(&self.store.directory.changes_after(self.index.seq(), 10_000).await.unwrap());
+        assert_eq!(self.people_of_cs(), u64::from(staying - count));
     }
 
     /// How many messages are stored.

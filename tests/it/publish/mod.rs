@@ -7,3 +7,4 @@ mod house;
 mod preview;
 mod release;
 mod report;
+mod review;

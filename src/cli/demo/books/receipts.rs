@@ -47,6 +47,9 @@ impl Books<'_> {
     }
 
     pub(super) fn enter_receipt(&mut self, channel: Channel, receipt: &log::Receipt<'_>) {
+        if self.is_own(channel, &receipt.id) {
+            return;
+        }
         let Some(message) = self.message_of(channel, &receipt.id) else {
             let text = format!("somebody was given {:?}, which was not published", receipt.id);
             return self.fault(Wrong::Stranger, text);

@@ -1,0 +1,45 @@
+//! Deputies: who reviews in somebody's place for a time.
+
+use super::list::live;
+use crate::access::Caller;
+use crate::access::authority::role_missing;
+use crate::access::review::DEPUTY_MAX;
+use crate::domain::access::KeyScope;
+use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::review::Deputy;
+use crate::domain::role::Role;
+use crate::domain::time::At;
+use crate::publish::Publisher;
+
+impl Publisher {
+    /// Names a deputy for the caller's reviews until a time, in place of an earlier one; `None`: nobody any more.
+    ///
+    /// # Errors
+    /// `PERSON_REQUIRED`, `TEST_KEY`, `SCOPE_MISSING`, `ROLE_MISSING`, `UNKNOWN_USER`, `FIELD_INVALID`.
+    pub async fn delegate_reviews(&self, caller: &Caller, deputy: Option<(String, At)>) -> Result<(), Refusal> {
+        let person = caller.require_person()?;
+        live(caller)?;
+        caller.require(KeyScope::Publish)?;
+        let now = self.parts.clock.now();
+        if !self.parts.panels.sits(person, now) {
+            return Err(role_missing(Role::Reviewer));
+        }
+        let Some((user_id, until)) = deputy else {
+            return Ok(self.parts.store.reviews.recall_deputy(person).await?);
+        };
+        let Some(deputy) = self.parts.index.snapshot().users().ordinal(&user_id) else {
+            let message = "There is no user with this id; look it up in the directory.";
+            return Err(Refusal::new(Reason::UnknownUser, message).field("user_id").with("count", 1));
+        };
+        if deputy == person {
+            let message = "Nobody is their own deputy; name somebody else.";
+            return Err(Refusal::new(Reason::FieldInvalid, message).field("user_id"));
+        }
+        if until <= now || until > now.plus(DEPUTY_MAX) {
+            let message = "A deputy's time ends in the future and within 90 days; choose such a time.";
+            return Err(Refusal::new(Reason::FieldInvalid, message).field("until"));
+        }
+        tracing::info!(of = person, deputy, "a deputy was named for reviews");
+        Ok(self.parts.store.reviews.depute(Deputy { of: person, deputy, until }).await?)
+    }
+}
