@@ -26,7 +26,8 @@ const OWN: Assignment = Assignment {
 /// All roles, also those that ran out.
 #[derive(Debug)]
 pub struct Roles {
-    table: Table<u32, Held>,
+    /// With the number of the change after which it was read.
+    table: Table<u32, (i64, Held)>,
 }
 
 impl Roles {
@@ -37,20 +38,23 @@ impl Roles {
         for one in assignments {
             held.entry(one.ordinal).or_default().push(one);
         }
-        Roles { table: Table::new(held.into_iter().map(|(ordinal, roles)| (ordinal, roles.into()))) }
+        Roles { table: Table::new(held.into_iter().map(|(ordinal, roles)| (ordinal, (0, roles.into())))) }
     }
 
-    /// Enters all that a person has now.
-    pub fn put(&self, ordinal: u32, held: Vec<Assignment>) {
+    /// Enters all that a person has, as read after a change. What was read after an earlier one never takes the
+    /// place of it.
+    pub fn put(&self, ordinal: u32, held: Vec<Assignment>, seq: i64) {
         let held: Held = held.into();
-        self.table.change(&ordinal, |_| Some(Arc::clone(&held)));
+        self.table.change(&ordinal, |old| old.is_none_or(|(known, _)| *known <= seq).then(|| (seq, Arc::clone(&held))));
     }
 
     /// What somebody has or had; nothing for an application.
     #[must_use]
     pub fn of(&self, principal: Principal) -> Held {
         match principal {
-            Principal::Person(ordinal) => self.table.get(&ordinal).unwrap_or_else(|| Arc::new([])),
+            Principal::Person(ordinal) => {
+                self.table.get(&ordinal).map_or_else(|| Arc::new([]) as Held, |(_, held)| held)
+            }
             Principal::Application(_) => Arc::new([]),
         }
     }
@@ -58,7 +62,7 @@ impl Roles {
     /// Every role that is held at this moment, in no order.
     #[must_use]
     pub fn all(&self, now: At) -> Vec<Assignment> {
-        self.table.all().values().flat_map(|held| held.iter()).filter(|one| one.is_valid(now)).copied().collect()
+        self.table.all().values().flat_map(|(_, held)| held.iter()).filter(|one| one.is_valid(now)).copied().collect()
     }
 
     /// Who has a role for a department, there or above it, ascending; without a department: who has it everywhere.
@@ -118,7 +122,8 @@ mod tests {
     fn what_is_put_takes_the_place_of_all_that_was_held() {
         let roles = Roles::new(vec![role(20, Role::PlatformAdministrator, None)]);
         assert!(roles.runs_the_platform(Principal::Person(20), At(0)));
-        roles.put(20, Vec::new());
+        roles.put(20, Vec::new(), 8);
+        roles.put(20, vec![role(20, Role::PlatformAdministrator, None)], 7);
         assert!(!roles.runs_the_platform(Principal::Person(20), At(0)));
         assert!(roles.runs_the_platform(Principal::Person(ADMINISTRATOR), At(0)));
     }

@@ -1,5 +1,6 @@
 //! `AccessService`: applications, keys, grants, and who one is. What has a subject of its own stands beside.
 
+mod requests;
 mod roles;
 
 use std::sync::Arc;
@@ -129,6 +130,18 @@ impl AccessService for Services {
 
     async fn list_roles(&self, request: Request<v1::ListRolesRequest>) -> Answer<v1::ListRolesResponse> {
         roles::list(self, request).await
+    }
+
+    async fn request_grant(&self, request: Request<v1::RequestGrantRequest>) -> Answer<v1::RequestGrantResponse> {
+        requests::make(self, request).await
+    }
+
+    async fn list_requests(&self, request: Request<v1::ListRequestsRequest>) -> Answer<v1::ListRequestsResponse> {
+        requests::list(self, request).await
+    }
+
+    async fn decide_request(&self, request: Request<v1::DecideRequestRequest>) -> Answer<v1::DecideRequestResponse> {
+        requests::decide(self, request).await
     }
 
     async fn create_grant(&self, request: Request<v1::CreateGrantRequest>) -> Answer<v1::CreateGrantResponse> {

@@ -1,5 +1,6 @@
 //! The command line. Every command but `serve` is an ordinary client of the gRPC interface.
 
+mod access;
 mod admin;
 mod client;
 mod demo;
@@ -70,7 +71,10 @@ enum Command {
     Report(report::ReportArgs),
     /// Import people from a CSV file
     Import(import::ImportArgs),
-    /// Departments, applications, keys and grants
+    /// Ask for a right to send, decide on what others ask for, see what one holds
+    #[command(subcommand)]
+    Access(access::AccessCommand),
+    /// Departments, applications, keys, roles and grants
     #[command(subcommand)]
     Admin(admin::AdminCommand),
     /// Stand-ins for providers, for tests
@@ -116,6 +120,7 @@ async fn carry_out(cli: Cli) -> Result<(), Failure> {
         Command::Doctor(args) => doctor::run(connection, args).await,
         Command::Report(args) => report::run(connection, args).await,
         Command::Import(args) => import::run(connection, args).await,
+        Command::Access(command) => access::run(connection, command).await,
         Command::Admin(command) => admin::run(connection, command).await,
         Command::Standin(command) => standin::run(command).await,
     }

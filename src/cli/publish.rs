@@ -187,7 +187,7 @@ fn body(args: &PublishArgs) -> Result<String, Failure> {
 }
 
 /// A time as `2026-09-01 08:00` on campus or in RFC 3339; says which moment that is on campus.
-pub fn parse_time(text: &str) -> Result<prost_types::Timestamp, Failure> {
+pub(super) fn parse_time(text: &str) -> Result<prost_types::Timestamp, Failure> {
     let wrong = || Failure::usage(format!("{text:?} is not a time such as '2026-09-01 08:00' or 2026-09-01T00:00:00Z"));
     let instant = match text.parse::<jiff::Timestamp>() {
         Ok(instant) => instant,

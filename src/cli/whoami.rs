@@ -1,7 +1,7 @@
 //! `campanile whoami`: whom the token stands for and what it may do.
 
 use super::client::{Connection, Failure, timed};
-use super::print;
+use super::{admin, print};
 use crate::api::v1;
 use crate::api::v1::principal::Subject;
 
@@ -16,6 +16,9 @@ pub async fn run(connection: &Connection) -> Result<(), Failure> {
     println!("{}", describe(&principal));
     println!("key      {}{}", answer.key_id, if answer.test { " (test: reaches nobody)" } else { "" });
     println!("scopes   {}", scopes(&answer.scopes));
+    for role in &answer.roles {
+        println!("role     {}", admin::role::describe(role));
+    }
     println!("service  {}, {}", answer.version, print::time(answer.server_at.as_ref()));
     if answer.grants.is_empty() {
         println!("grants   none: this token may not send");

@@ -193,7 +193,9 @@ impl Follower {
                     self.memory.applications.put(application);
                 }
             }
-            ChangeKind::Role { ordinal } => self.memory.roles.put(ordinal, self.store.roles.of(ordinal).await?),
+            ChangeKind::Role { ordinal } => {
+                self.memory.roles.put(ordinal, self.store.roles.of(ordinal).await?, change.seq);
+            }
             _ => {}
         }
         Ok(())

@@ -92,6 +92,10 @@ id!(
     GrantId, "grt"
 );
 id!(
+    /// A request for a grant.
+    RequestId, "req"
+);
+id!(
     /// A row of the settlement or receipt log.
     EntryId, "ent"
 );

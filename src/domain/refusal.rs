@@ -111,6 +111,8 @@ reasons! {
         "所给的权利超出了您自己的管理范围。请缩小，或请平台管理员来给。";
     OwnRequest = "OWN_REQUEST", PermissionDenied, "Nobody decides on their own request.",
         "不能审批自己的申请。请由另一位有权的人决定。";
+    RequestClosed = "REQUEST_CLOSED", FailedPrecondition, "The request is decided or has lapsed.",
+        "这个申请已经有了决定或已失效。如仍需要，请重新申请。";
     GrantMissing = "GRANT_MISSING", PermissionDenied, "The caller holds no valid grant.",
         "调用方没有有效的授权。请向管理员申请授权。";
     GrantRevoked = "GRANT_REVOKED", PermissionDenied, "The grant was taken back or ran out while the publish was under way.",

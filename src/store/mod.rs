@@ -26,6 +26,7 @@ pub mod postgres;
 mod refuse;
 mod release;
 mod report;
+mod requests;
 mod review;
 mod rights;
 mod roles;
@@ -50,6 +51,7 @@ pub use message::{
 };
 pub use node::{NodeDraft, NodeRow, Nodes};
 pub use report::{Reports, RollupFilter, RollupRow};
+pub use requests::{Decided, RequestFilter, Requests};
 pub use review::{Ballot, Cast, Reviews};
 pub use roles::Roles;
 
@@ -80,6 +82,8 @@ pub struct Store {
     pub reports: Arc<dyn Reports>,
     /// The second person of large messages.
     pub reviews: Arc<dyn Reviews>,
+    /// Requests for grants.
+    pub requests: Arc<dyn Requests>,
     /// Who has which role.
     pub roles: Arc<dyn Roles>,
 }

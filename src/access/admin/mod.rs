@@ -6,6 +6,7 @@
 mod bootstrap;
 mod grants;
 mod keys;
+mod requests;
 mod roles;
 
 use std::sync::Arc;
@@ -13,9 +14,11 @@ use std::sync::Arc;
 pub use bootstrap::bootstrap;
 pub use grants::{GrantDraft, GrantFilter, Question};
 pub use keys::{KeyDraft, KeyOwner, NewKey};
+pub use requests::{RequestAnswer, RequestQuery};
 pub use roles::{RoleDraft, RoleFilter};
 
 use super::authority::{exceeds, role_missing};
+use super::scope::Scopes;
 use super::{Applications, Caller, Grants, Keyring, Policy, Reach, Roles, Seal};
 use crate::audience::Index;
 use crate::domain::access::{Application, Principal};
@@ -60,6 +63,8 @@ pub struct AdminParts {
 #[derive(Clone)]
 pub struct Admin {
     parts: Arc<AdminParts>,
+    /// Whom grants reach that are asked for or given.
+    scopes: Arc<Scopes>,
 }
 
 /// An application as an administrator wants it.
@@ -79,7 +84,7 @@ impl Admin {
     /// Administration over these parts.
     #[must_use]
     pub fn new(parts: AdminParts) -> Admin {
-        Admin { parts: Arc::new(parts) }
+        Admin { parts: Arc::new(parts), scopes: Arc::default() }
     }
 
     /// Connects an application.

@@ -56,21 +56,27 @@ impl Admin {
             let message = "Roles are for people who are here: not for groups, and not for those who have left.";
             return Err(Refusal::new(Reason::FieldInvalid, message).field("assignment.user_id"));
         }
-        self.parts.store.roles.assign(assignment).await?;
-        self.see_roles(assignment.ordinal).await?;
+        let seq = self.parts.store.roles.assign(assignment).await?;
+        self.see_roles(assignment.ordinal, seq).await?;
         Ok(assignment)
     }
 
     /// Takes a role.
     ///
     /// # Errors
-    /// `SCOPE_MISSING`, `TEST_KEY`, `ROLE_MISSING`, `NOT_FOUND` (also for those out of reach), `UNKNOWN_USER`,
-    /// `UNKNOWN_DEPARTMENT`, `LAST_ADMINISTRATOR`.
+    /// `SCOPE_MISSING`, `TEST_KEY`, `ROLE_MISSING`, `NOT_FOUND` (also for those out of reach or not there),
+    /// `FIELD_INVALID`, `LAST_ADMINISTRATOR`.
     pub async fn withdraw_role(&self, caller: &Caller, draft: RoleDraft) -> Result<(), Refusal> {
         caller.require_live()?;
         let now = self.parts.clock.now();
         let reach = caller.require_administrator(now)?;
-        let taken = self.assignment(caller, &RoleDraft { expire_at: None, ..draft }, now)?;
+        // Whom and what there is not, nobody has; so it is told like what lies out of reach.
+        let taken = self.assignment(caller, &RoleDraft { expire_at: None, ..draft }, now).map_err(|refusal| {
+            match refusal.reason {
+                Reason::UnknownUser | Reason::UnknownDepartment => absent(),
+                _ => refusal,
+            }
+        })?;
         if !reach.gives(&taken, self.parts.index.snapshot().tree()) {
             return Err(absent());
         }
@@ -81,8 +87,8 @@ impl Admin {
             let message = "This is the last platform administrator with a key; make another one first.";
             return Err(Refusal::new(Reason::LastAdministrator, message).field("user_id"));
         }
-        self.parts.store.roles.withdraw(taken.ordinal, taken.role, taken.department_id, now).await?;
-        self.see_roles(taken.ordinal).await
+        let seq = self.parts.store.roles.withdraw(taken.ordinal, taken.role, taken.department_id, now).await?;
+        self.see_roles(taken.ordinal, seq).await
     }
 
     /// One page of the roles that are held now, by person. One's own need nothing, all others an office that
@@ -148,9 +154,10 @@ impl Admin {
         Ok(Assignment { ordinal, role, department_id, expire_at, given_by, given_at: now })
     }
 
-    async fn see_roles(&self, ordinal: u32) -> Result<(), Refusal> {
+    /// Takes over what a person has after a change of it.
+    async fn see_roles(&self, ordinal: u32, seq: i64) -> Result<(), Refusal> {
         let held = self.parts.store.roles.of(ordinal).await?;
-        self.parts.roles.put(ordinal, held);
+        self.parts.roles.put(ordinal, held, seq);
         Ok(())
     }
 }

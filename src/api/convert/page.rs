@@ -83,7 +83,8 @@ macro_rules! listings {
 
 listings! {
     ListApplicationsRequest ListDepartmentsRequest ListGrantsRequest ListInboxRequest ListKeysRequest
-    ListMessagesRequest ListNodesRequest ListProvidersRequest ListRecipientsRequest ListReviewsRequest ListRolesRequest
+    ListMessagesRequest ListNodesRequest ListProvidersRequest ListRecipientsRequest ListRequestsRequest ListReviewsRequest
+    ListRolesRequest
     ListTagMembersRequest ListTagsRequest ListUserHistoryRequest ListUsersRequest
 }
 

@@ -1,4 +1,4 @@
-//! `campanile admin …`: departments, applications, keys and grants, as calls of the public interface.
+//! `campanile admin …`: departments, applications, keys, roles and grants, as calls of the public interface.
 
 mod apply;
 mod grant;
@@ -6,6 +6,7 @@ mod grant_import;
 mod held;
 mod key;
 mod known;
+pub(super) mod role;
 mod tag;
 
 use clap::Subcommand;
@@ -34,6 +35,9 @@ pub enum AdminCommand {
     /// Rights to send: create, import, list
     #[command(subcommand, visible_alias = "grants")]
     Grant(grant::Grant),
+    /// What people are here for: assign, withdraw, list
+    #[command(subcommand)]
+    Role(role::Role),
     /// Tags and who is in them: set, add, remove, delete, list
     #[command(subcommand)]
     Tag(tag::Tag),
@@ -111,6 +115,7 @@ pub async fn run(connection: &Connection, command: AdminCommand) -> Result<(), F
         AdminCommand::Application(command) => application(connection, command).await,
         AdminCommand::Key(command) => key::run(connection, command).await,
         AdminCommand::Grant(command) => grant::run(connection, command).await,
+        AdminCommand::Role(command) => role::run(connection, command).await,
         AdminCommand::Tag(command) => tag::run(connection, command).await,
         AdminCommand::Revoke(command) => revoke(connection, command).await,
     }

@@ -91,12 +91,8 @@ impl Access for Postgres {
     }
 
     async fn create_grant(&self, grant: Grant) -> Result<i64> {
-        const SQL: &str = "insert into access_grant (id, principal, revoked_at, version, body) \
-                           values ($1, $2, $3, $4, $5)";
         let session = self.transaction().await?;
-        let (principal, revoked_at) = (grant.principal.code(), grant.revoked_at.map(|at| at.0));
-        let body = grant::body(&grant)?;
-        session.execute(SQL, &[&grant.id.0, &principal, &revoked_at, &grant.version, &body]).await?;
+        insert_grant(&session, &grant).await?;
         let seq = feed::append(&session, grant.id.made_at(), ChangeCode::Grant, grant.id.0).await?;
         session.commit().await?;
         Ok(seq)
@@ -118,6 +114,16 @@ impl Access for Postgres {
         let used = session.maybe(SQL, &[&grant.0, &day]).await?;
         used.map_or(Ok(0), |row| Ok(unsigned(get(&row, 0)?)))
     }
+}
+
+/// Writes a new grant.
+pub(super) async fn insert_grant(session: &Session, grant: &Grant) -> Result<()> {
+    const SQL: &str = "insert into access_grant (id, principal, revoked_at, version, body) \
+                       values ($1, $2, $3, $4, $5)";
+    let (principal, revoked_at) = (grant.principal.code(), grant.revoked_at.map(|at| at.0));
+    let body = grant::body(grant)?;
+    session.execute(SQL, &[&grant.id.0, &principal, &revoked_at, &grant.version, &body]).await?;
+    Ok(())
 }
 
 /// Revokes what is not revoked yet. The lock makes this wait for every publish that has seen it alive and later

@@ -33,6 +33,7 @@ mod node;
 mod open;
 mod pool;
 mod report;
+mod request;
 mod review;
 mod role;
 mod row;

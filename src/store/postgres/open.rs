@@ -72,6 +72,7 @@ impl Postgres {
             nodes: shared.clone(),
             reports: shared.clone(),
             reviews: shared.clone(),
+            requests: shared.clone(),
             roles: shared,
         }
     }

@@ -222,7 +222,7 @@ fn read_key(row: &Row<'_>) -> Result<Key> {
     })
 }
 
-fn insert_grant(connection: &Connection, grant: &Grant) -> Result<()> {
+pub(super) fn insert_grant(connection: &Connection, grant: &Grant) -> Result<()> {
     let body = grant::body(grant)?;
     let Grant { id, principal, revoked_at, version, .. } = grant;
     connection

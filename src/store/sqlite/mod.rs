@@ -25,6 +25,7 @@ mod node;
 mod open;
 mod reader;
 mod report;
+mod request;
 mod review;
 mod role;
 mod row;
@@ -94,6 +95,7 @@ impl Sqlite {
             nodes: shared.clone(),
             reports: shared.clone(),
             reviews: shared.clone(),
+            requests: shared.clone(),
             roles: shared,
         }
     }

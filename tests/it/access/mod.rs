@@ -1,3 +1,8 @@
 //! Who may do what, by role and department.
 
+mod matrix;
+mod model;
 mod offices;
+mod requests;
+mod world;
+mod year;

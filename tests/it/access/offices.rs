@@ -8,7 +8,8 @@ use v1::{KeyMode, KeyScope, Role};
 use crate::support::app::{TestApp, notice};
 use crate::support::refusal::{Refused, refused};
 
-fn assignment(user_id: &str, role: Role, department_id: &str) -> v1::AssignRoleRequest {
+/// A role to be given; an empty department is none.
+pub fn assignment(user_id: &str, role: Role, department_id: &str) -> v1::AssignRoleRequest {
     v1::AssignRoleRequest {
         assignment: Some(v1::RoleAssignment {
             user_id: user_id.to_owned(),
@@ -30,7 +31,7 @@ pub async fn token(app: &TestApp, user_id: &str) -> String {
 }
 
 /// `u000` of `cs` administers it; the token.
-async fn of_cs(app: &TestApp) -> String {
+pub async fn of_cs(app: &TestApp) -> String {
     let token = token(app, "u000").await;
     app.access(&app.admin).assign_role(assignment("u000", Role::DepartmentAdministrator, "cs")).await.unwrap();
     token

@@ -15,6 +15,7 @@ mod message;
 mod node;
 pub mod publishing;
 mod report;
+mod requests;
 mod review;
 mod roles;
 mod together;
