@@ -49,6 +49,12 @@ impl Grants {
         self.table.get(&principal).unwrap_or_else(|| Arc::new([]))
     }
 
+    /// Every grant, in no order.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Grant>> {
+        self.table.all().values().flat_map(|held| held.iter()).cloned().collect()
+    }
+
     /// One page of the grants of one holder, or of everybody, that are wanted, ascending by id.
     ///
     /// # Errors

@@ -6,17 +6,18 @@ use tokio::sync::Notify;
 
 use super::{Base, announce, panels, siblings};
 use crate::access::Policy;
+use crate::access::announce::Announcer;
 use crate::delivery;
 use crate::inbox::Inboxes;
 use crate::publish::{Notices, Parts, Publisher};
 
-/// Starts publishing; `behind` is notified when the directory in memory lags.
+/// Starts publishing, and gives the voice of the service; `behind` is notified when the directory in memory lags.
 pub(super) fn start(
     base: &Base,
     engine: &delivery::Handle,
     inboxes: &Inboxes,
     (policy, behind): (Arc<Policy>, Arc<Notify>),
-) -> Publisher {
+) -> (Publisher, Arc<dyn Announcer>) {
     let Base { settings, store, memory, ids, clock, tasks, registry, agreement } = base;
     let hints = &agreement.hints;
     let parts = Parts {
@@ -38,7 +39,8 @@ pub(super) fn start(
         answer_before_commit: settings.sabotage.answer_before_commit,
     };
     let publisher = Publisher::start(parts, tasks);
-    let announcer = Arc::new(announce::Voice(publisher.clone()));
-    publisher.start_notices(Notices { announcer, time_zone: settings.campus.time_zone.clone() }, tasks);
-    publisher
+    let announcer: Arc<dyn Announcer> = Arc::new(announce::Voice(publisher.clone()));
+    let time_zone = settings.campus.time_zone.clone();
+    publisher.start_notices(Notices { announcer: announcer.clone(), time_zone }, tasks);
+    (publisher, announcer)
 }

@@ -54,7 +54,9 @@ pub(super) async fn services(base: &Base, engine: &delivery::Handle) -> Result<S
     let policy = Arc::new(Policy::new(memory.grants.clone()));
     let inboxes = inboxes(base).await?;
     news.start(&inboxes, clock, base.settings.store.url.is_some(), tasks);
-    let publisher = publishing::start(base, engine, &inboxes, (policy.clone(), behind));
+    let (publisher, announcer) = publishing::start(base, engine, &inboxes, (policy.clone(), behind));
+    let admin = admin(base, policy);
+    admin.start_notices(announcer, tasks);
     Ok(Services {
         keyring: memory.keyring.clone(),
         roles: memory.roles.clone(),
@@ -63,7 +65,7 @@ pub(super) async fn services(base: &Base, engine: &delivery::Handle) -> Result<S
         reporter: Reporter::new(store.clone(), memory.index.clone(), clock.clone(), tasks.clone()),
         inboxes,
         operations: operations(base, engine),
-        admin: admin(base, policy),
+        admin,
         applications: memory.applications.clone(),
         registrar: registrar(base, &follower),
         follower,

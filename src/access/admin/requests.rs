@@ -2,6 +2,8 @@
 //! which it is asked agree or, where it stays within what they administer, grant; what reaches beyond goes on to the
 //! platform's administrators.
 
+mod notices;
+
 use std::time::Duration;
 
 use super::{Admin, GrantDraft};

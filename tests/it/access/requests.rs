@@ -162,3 +162,25 @@ async fn bad_requests_and_decisions_are_refused_and_change_nothing() {
     let rest = v1::ListRequestsRequest { page_token: page.next_page_token, ..mine };
     assert_eq!(app.access(&asker).list_requests(rest).await.unwrap().into_inner().requests.len(), 6);
 }
+
+#[tokio::test]
+async fn who_is_to_decide_and_who_asked_are_told_in_their_inboxes() {
+    let app = TestApp::start().await;
+    let campus = app.campus().await;
+    let (head, asker) = (of_cs(&app).await, token(&app, "u001").await);
+    let request = ask(&app, &asker, &["cs"]).await;
+    let (of_head, of_asker) = (app.user_token(&campus, "u000").await, app.user_token(&campus, "u001").await);
+    let told = async |token: &str, what: &str| {
+        for _ in 0..300 {
+            let inbox = app.inbox(token).list_inbox(v1::ListInboxRequest::default()).await.unwrap().into_inner();
+            if inbox.items.iter().any(|item| item.title.contains(what) && item.title.contains(&request.request_id)) {
+                return inbox.items.len();
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        panic!("{what} never arrived");
+    };
+    assert_eq!(told(&of_head, "申请待审批").await, 1);
+    decide(&app, &head, &request, Decision::Grant).await;
+    assert_eq!(told(&of_asker, "申请已批准").await, 1);
+}
