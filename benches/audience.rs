@@ -96,6 +96,7 @@ fn image(users: u32) -> DirectoryImage {
         external_id: format!("d{number}"),
         parent_id: None,
         name: format!("Department {number}"),
+        version: 1,
     });
     let mut image = DirectoryImage {
         seq: 1,

@@ -49,10 +49,12 @@ impl Grants {
         self.table.get(&principal).unwrap_or_else(|| Arc::new([]))
     }
 
-    /// Every grant, in no order.
+    /// Every grant, ascending by id.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Grant>> {
-        self.table.all().values().flat_map(|held| held.iter()).cloned().collect()
+        let mut all: Vec<_> = self.table.all().values().flat_map(|held| held.iter().cloned()).collect();
+        all.sort_unstable_by_key(|grant| grant.id);
+        all
     }
 
     /// One page of the grants of one holder, or of everybody, that are wanted, ascending by id.

@@ -59,11 +59,17 @@ pub fn is_everything(grant: &Grant) -> bool {
 /// Whether a grant is a right at this moment, also by where its holder is.
 #[must_use]
 pub fn stands(grant: &Grant, snapshot: &Snapshot, now: At) -> bool {
+    grant.is_valid(now) && holder_is_there(grant, snapshot)
+}
+
+/// Whether the person who holds a grant is where she must be for it.
+#[must_use]
+pub fn holder_is_there(grant: &Grant, snapshot: &Snapshot) -> bool {
     let is_there = |department_id: i64| match grant.principal {
         Principal::Person(ordinal) => snapshot.under(department_id).contains(ordinal),
         Principal::Application(_) => true,
     };
-    grant.is_valid(now) && grant.while_in.is_none_or(is_there)
+    grant.while_in.is_none_or(is_there)
 }
 
 /// The people of a department as far as they are under the ceiling; usually all are.

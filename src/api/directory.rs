@@ -53,6 +53,26 @@ impl DirectoryService for Services {
         }))
     }
 
+    async fn move_department(&self, request: Request<v1::MoveDepartmentRequest>) -> Answer<v1::MoveDepartmentResponse> {
+        let caller = self.caller(request.metadata()).await?;
+        let v1::MoveDepartmentRequest { department_id, new_parent_id, validate_only } = request.into_inner();
+        let (id, parent) = (given("department_id", department_id)?, convert::some(new_parent_id));
+        let done = self.registrar.move_department(&caller, &id, parent.as_deref(), validate_only).await?;
+        Ok(Response::new(convert_directory::moved(done)))
+    }
+
+    async fn delete_department(
+        &self,
+        request: Request<v1::DeleteDepartmentRequest>,
+    ) -> Answer<v1::DeleteDepartmentResponse> {
+        let caller = self.caller(request.metadata()).await?;
+        let v1::DeleteDepartmentRequest { department_id, etag } = request.into_inner();
+        let version = convert_directory::version("etag", &etag)?;
+        let id = given("department_id", department_id)?;
+        let directory_seq = self.registrar.delete_department(&caller, &id, version).await?;
+        Ok(Response::new(v1::DeleteDepartmentResponse { directory_seq }))
+    }
+
     async fn upsert_users(
         &self,
         request: Request<Streaming<v1::UpsertUsersRequest>>,

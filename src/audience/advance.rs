@@ -63,7 +63,7 @@ struct Step {
     tags_changed: bool,
     /// Tags whose members changed.
     touched: HashSet<i64>,
-    departments: Vec<Department>,
+    departments: Vec<(i64, Option<Department>)>,
     edition: i64,
 }
 
@@ -82,7 +82,8 @@ impl Step {
                 self.sets.remove(tag_id);
                 self.tags_changed = true;
             }
-            ChangeKind::Department(department) => self.departments.push(department.clone()),
+            ChangeKind::Department(department) => self.departments.push((department.id, Some(department.clone()))),
+            ChangeKind::DepartmentDeleted { id } => self.departments.push((*id, None)),
             ChangeKind::Users(users) => {
                 self.users.enter(users.iter().map(|(ordinal, id)| (*ordinal, id.as_str())));
             }
@@ -111,7 +112,7 @@ impl Step {
             Arc::clone(&last.tree)
         } else {
             let mut tree = Tree::clone(&last.tree);
-            tree.put(self.departments);
+            tree.change(self.departments);
             Arc::new(tree)
         };
         // Unions stay as long as neither the tree nor a department in them changed.

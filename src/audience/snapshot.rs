@@ -11,10 +11,12 @@ use super::parse::parse;
 use super::tree::Tree;
 use super::users::Users;
 use crate::domain::audience::Expression;
+use crate::domain::change::{Change, ChangeKind};
 use crate::domain::channel::Channel;
 use crate::domain::directory::{Tag, TagKind};
 use crate::domain::refusal::Refusal;
 use crate::domain::set::Set;
+use crate::domain::time::At;
 
 /// The directory at one change number.
 #[derive(Debug)]
@@ -159,6 +161,12 @@ impl Snapshot {
         let union = Arc::new(parts.iter().map(|id| self.exactly(*id).as_ref()).union());
         self.unions.lock().insert(department_id, Arc::clone(&union));
         union
+    }
+
+    /// The directory as it would be after these changes, for those who only ask. It must never become the newest one.
+    #[must_use]
+    pub fn supposing(&self, what: ChangeKind) -> Snapshot {
+        super::advance::next(self, &[Change { seq: self.seq + 1, at: At(0), what }])
     }
 
     /// The departments (the store's keys) that have a user as a direct member, ascending.

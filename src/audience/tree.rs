@@ -23,7 +23,18 @@ impl Tree {
 
     /// Enters departments, new or changed, and links the tree anew.
     pub fn put(&mut self, departments: impl IntoIterator<Item = Department>) {
-        self.departments.extend(departments.into_iter().map(|one| (one.id, one)));
+        self.change(departments.into_iter().map(|one| (one.id, Some(one))));
+    }
+
+    /// Enters departments by the store's key and takes away those of which nothing is left, in order; links the tree
+    /// anew.
+    pub(super) fn change(&mut self, changes: impl IntoIterator<Item = (i64, Option<Department>)>) {
+        for (id, department) in changes {
+            match department {
+                Some(department) => drop(self.departments.insert(id, department)),
+                None => drop(self.departments.remove(&id)),
+            }
+        }
         self.by_external_id = self.departments.values().map(|one| (one.external_id.clone(), one.id)).collect();
         self.children.clear();
         for one in self.departments.values() {
@@ -94,7 +105,7 @@ mod tests {
     use super::*;
 
     fn department(id: i64, parent_id: Option<i64>) -> Department {
-        Department { id, external_id: format!("d{id}"), parent_id, name: String::new() }
+        Department { id, external_id: format!("d{id}"), parent_id, name: String::new(), version: 1 }
     }
 
     #[test]

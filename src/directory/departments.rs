@@ -126,7 +126,7 @@ fn view(department: &Department, tree: &Tree) -> DepartmentView {
     DepartmentView { department: department.clone(), parent, level }
 }
 
-fn not_found(id: &str) -> Refusal {
+pub(super) fn not_found(id: &str) -> Refusal {
     let refusal = Refusal::new(Reason::NotFound, "There is no such department. Correct the id.").field("department_id");
     if crate::domain::directory::is_external_id(id) { refusal.with("department", id) } else { refusal }
 }

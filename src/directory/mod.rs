@@ -7,6 +7,7 @@ mod check;
 mod departments;
 mod follow;
 mod members;
+mod moving;
 mod tags;
 mod users;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 pub use departments::{DepartmentView, DepartmentWritten};
 pub use follow::{Follower, Heed, Memory};
 pub use members::{MemberEdit, MembersEdited};
+pub use moving::{DepartmentMoved, GrantChange};
 pub use tags::{TagFilter, TagView, TagWritten};
 pub use users::{UserBulk, UserQuery, UsersUpserted};
 

@@ -40,6 +40,11 @@ pub enum ChangeKind {
     },
     /// A department is new, renamed or moved.
     Department(Department),
+    /// A department is gone. The tag of its members went before.
+    DepartmentDeleted {
+        /// The department (the store's key), which no other will ever have.
+        id: i64,
+    },
     /// External ids of new users by ordinal. An empty text: the user was erased and has none any more.
     Users(Vec<(u32, String)>),
     /// A key is new, changed or revoked.
@@ -93,11 +98,13 @@ pub enum ChangeCode {
     Cancel = 9,
     /// [`ChangeKind::Role`]
     Role = 10,
+    /// [`ChangeKind::DepartmentDeleted`]
+    DepartmentDeleted = 20,
 }
 
 impl ChangeCode {
     /// Every kind.
-    pub const ALL: [ChangeCode; 10] = [
+    pub const ALL: [ChangeCode; 11] = [
         ChangeCode::Members,
         ChangeCode::Tag,
         ChangeCode::TagDeleted,
@@ -108,6 +115,7 @@ impl ChangeCode {
         ChangeCode::Application,
         ChangeCode::Cancel,
         ChangeCode::Role,
+        ChangeCode::DepartmentDeleted,
     ];
 
     /// The kind with a stored number.
@@ -132,6 +140,7 @@ impl ChangeKind {
             ChangeKind::Application { .. } => ChangeCode::Application,
             ChangeKind::Cancel { .. } => ChangeCode::Cancel,
             ChangeKind::Role { .. } => ChangeCode::Role,
+            ChangeKind::DepartmentDeleted { .. } => ChangeCode::DepartmentDeleted,
         }
     }
 
@@ -142,6 +151,7 @@ impl ChangeKind {
             ChangeKind::Members { tag_id, .. } | ChangeKind::TagDeleted { tag_id } => *tag_id,
             ChangeKind::Tag(tag) => tag.id,
             ChangeKind::Department(department) => department.id,
+            ChangeKind::DepartmentDeleted { id } => *id,
             ChangeKind::Users(_) => 0,
             ChangeKind::Key { id } => id.0,
             ChangeKind::Grant { id } => id.0,

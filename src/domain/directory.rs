@@ -26,6 +26,8 @@ pub struct Department {
     pub parent_id: Option<i64>,
     /// The shown name.
     pub name: String,
+    /// Raised by every change.
+    pub version: i64,
 }
 
 /// What a directory entry is.

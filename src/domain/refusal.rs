@@ -179,6 +179,8 @@ reasons! {
         "这样改动以后将没有管理员。请先为另一位管理员建立密钥。";
     DepartmentCycle = "DEPARTMENT_CYCLE", FailedPrecondition, "A department would lie under itself.",
         "部门[“{department}”]将位于它自己之下。请另选上级部门。";
+    DepartmentInUse = "DEPARTMENT_IN_USE", FailedPrecondition, "Something still belongs to the department or names it.",
+        "部门[“{department}”]仍在使用[：下级部门 {departments} 个][；人员 {people} 个][；应用 {applications} 个][；授权 {grants} 项][；标签 {tags} 个][；角色 {roles} 个]。请先移走或结束它们。";
     TagCycle = "TAG_CYCLE", FailedPrecondition, "A rule tag would use itself.",
         "规则标签[“{tag}”]会用到它自己。请从规则中去掉。";
     IdempotencyMismatch = "IDEMPOTENCY_MISMATCH", AlreadyExists, "The idempotency key was used with another request.",

@@ -1,9 +1,68 @@
-//! The write of departments, decided without a database.
+//! Departments: the trait, and the write of many decided without a database.
 
 use std::collections::HashMap;
 
-use super::{DepartmentDraft, Result, refuse};
+use async_trait::async_trait;
+
+use super::{Result, refuse};
 use crate::domain::directory::Department;
+use crate::domain::time::At;
+
+/// The organisation tree, one department at a time. Every write appends to the change feed and returns its number.
+#[async_trait]
+pub trait Departments: Send + Sync {
+    /// Hangs a department under another one, or makes it a root. `NOT_FOUND`, `UNKNOWN_DEPARTMENT` for the one above,
+    /// `DEPARTMENT_CYCLE`. Where it hangs there already, nothing is written.
+    async fn relocate(&self, external_id: &str, parent: Option<&str>, at: At) -> Result<i64>;
+
+    /// Removes a department with the tag of its members. `NOT_FOUND`, `ETAG_MISMATCH` if another version is meant, and
+    /// `DEPARTMENT_IN_USE` while there is a department below it, a person in it, or an application, a tag, or a grant
+    /// or role that has not ended which names it. Its key is never used again.
+    async fn delete(&self, external_id: &str, version: Option<i64>, at: At) -> Result<i64>;
+}
+
+/// A department as a caller wants it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DepartmentDraft {
+    /// The institution's id.
+    pub external_id: String,
+    /// The institution's id of the department above.
+    pub parent: Option<String>,
+    /// The shown name.
+    pub name: String,
+    /// The version that is meant; `None` is any.
+    pub version: Option<i64>,
+}
+
+/// What stands in the way of a deletion, by number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct InUse {
+    /// Departments directly below.
+    pub(super) departments: i64,
+    /// People and groups in it.
+    pub(super) people: i64,
+    /// Applications that it owns.
+    pub(super) applications: i64,
+    /// Grants over it that were not revoked.
+    pub(super) grants: i64,
+    /// Tags that it owns.
+    pub(super) tags: i64,
+    /// Roles over it that have not run out.
+    pub(super) roles: i64,
+}
+
+/// The department as it shall be after a move; `None` if it hangs there already.
+pub(super) fn moved(kept: Vec<Department>, external_id: &str, parent: Option<&str>) -> Result<Option<Department>> {
+    let tree = Tree::new(kept);
+    let place = tree.places.get(external_id).ok_or_else(|| refuse::no_department(external_id))?;
+    let parent_id = parent.map(|parent| tree.id_of(parent, "new_parent_id")).transpose()?;
+    let department = &tree.all[*place];
+    if department.parent_id == parent_id {
+        return Ok(None);
+    }
+    tree.refuse_cycle(department, parent_id)?;
+    Ok(Some(Department { parent_id, ..department.clone() }))
+}
 
 /// No tree is deeper; a longer walk to the root means that the rows are damaged.
 const DEPTH_MAX: usize = 1_000;
@@ -32,12 +91,13 @@ pub(super) fn plan(
     let mut plan = Plan::default();
     for row in rows {
         let parent_id = match &row.parent {
-            Some(parent) => Some(tree.id_of(parent)?),
+            Some(parent) => Some(tree.id_of(parent, "department.parent_id")?),
             None => None,
         };
         let (place, new) = match tree.places.get(&row.external_id) {
             Some(place) => {
                 let department = &tree.all[*place];
+                refuse::other_version(row.version, department.version, "department.etag")?;
                 if department.parent_id == parent_id && department.name == row.name {
                     continue;
                 }
@@ -45,14 +105,17 @@ pub(super) fn plan(
                 (*place, false)
             }
             None => {
+                // What is not there has no version.
+                refuse::other_version(row.version, 0, "department.etag")?;
                 let id = ids.next().ok_or_else(|| super::Error::Unavailable("no department id is left".into()))?;
-                let department = Department { id, external_id: row.external_id, parent_id: None, name: String::new() };
-                (tree.put(department), true)
+                let (external_id, name) = (row.external_id, String::new());
+                (tree.put(Department { id, external_id, parent_id: None, name, version: 0 }), true)
             }
         };
         let department = &mut tree.all[place];
         department.parent_id = parent_id;
         department.name = row.name;
+        department.version += 1;
         plan.changes.push((department.id, new));
         if place < first_new && !changed.contains(&place) {
             changed.push(place);
@@ -87,9 +150,9 @@ impl Tree {
         place
     }
 
-    fn id_of(&self, external_id: &str) -> Result<i64> {
+    fn id_of(&self, external_id: &str, field: &str) -> Result<i64> {
         let place = self.places.get(external_id);
-        let place = place.ok_or_else(|| refuse::unknown_department(external_id, "department.parent_id"))?;
+        let place = place.ok_or_else(|| refuse::unknown_department(external_id, field))?;
         Ok(self.all[*place].id)
     }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::Result;
+use super::{DepartmentDraft, Result};
 use crate::domain::change::Change;
 use crate::domain::directory::{Department, Tag, TagKind, User, UserDraft};
 use crate::domain::refusal::Refusal;
@@ -24,7 +24,8 @@ pub trait Directory: Send + Sync {
     async fn changes_after(&self, seq: i64, limit: usize) -> Result<Vec<Change>>;
 
     /// Creates or renames and moves departments, in order, so that a parent may stand before its children.
-    /// All or nothing: the first refused row (unknown parent, cycle) is the error. Returns the change number.
+    /// All or nothing: the first refused row (unknown parent, cycle, another version) is the error. Returns the
+    /// change number.
     async fn upsert_departments(&self, rows: Vec<DepartmentDraft>, at: At) -> Result<i64>;
 
     /// Creates or replaces users. A row that breaks a rule (unknown department) is refused alone. Ordinals of
@@ -62,17 +63,6 @@ pub struct DirectoryImage {
     pub departments: Vec<Department>,
     /// Every tag with its members; rule tags have none.
     pub tags: Vec<(Tag, Set)>,
-}
-
-/// A department as a caller wants it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DepartmentDraft {
-    /// The institution's id.
-    pub external_id: String,
-    /// The institution's id of the department above.
-    pub parent: Option<String>,
-    /// The shown name.
-    pub name: String,
 }
 
 /// A static or rule tag as a caller wants it.

@@ -40,9 +40,8 @@ pub use access::{Access, AccessImage, ApplicationDraft};
 pub use clause::ClauseMembers;
 pub use credential::{Credential, Credentials, Refresh, Turn};
 pub use delivery::{Claim, Deliveries, Depth, LegMaterial, Reach};
-pub use directory::{
-    DepartmentDraft, Directory, DirectoryImage, MembersWritten, RowError, TagDraft, UserFilter, UsersWritten,
-};
+pub use departments::{DepartmentDraft, Departments};
+pub use directory::{Directory, DirectoryImage, MembersWritten, RowError, TagDraft, UserFilter, UsersWritten};
 pub use history::{History, HistoryPage, HistoryQuery};
 pub use inbox::{Inbox, PERSONAL_LATEST, PersonalLeg, Receipt, VisibleLeg};
 pub use inspection::{Description, Inspection, LastCheck, LegBooks, Legs, Waiting};
@@ -62,6 +61,8 @@ use crate::domain::refusal::{self, Refusal};
 pub struct Store {
     /// Departments, users, tags and the change feed.
     pub directory: Arc<dyn Directory>,
+    /// Moves and ends of departments.
+    pub departments: Arc<dyn Departments>,
     /// Applications, keys and grants.
     pub access: Arc<dyn Access>,
     /// Access tokens of providers.

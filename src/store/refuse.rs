@@ -1,5 +1,6 @@
 //! What only a store can see and refuse, worded once for all backends.
 
+use super::departments::InUse;
 use crate::domain::refusal::{Reason, Refusal};
 
 /// Nobody has made this department.
@@ -12,6 +13,42 @@ pub(super) fn unknown_department(external_id: &str, field: &str) -> Refusal {
 pub(super) fn department_cycle(external_id: &str) -> Refusal {
     let message = format!("Department {external_id:?} would lie under itself; choose another parent.");
     Refusal::new(Reason::DepartmentCycle, message).field("department.parent_id").with("department", external_id)
+}
+
+/// There is no department of this id.
+pub(super) fn no_department(external_id: &str) -> Refusal {
+    let message = format!("There is no department {external_id:?}; correct the id.");
+    Refusal::new(Reason::NotFound, message).field("department_id").with("department", external_id)
+}
+
+/// Goes on if no version is meant, or the present one.
+pub(super) fn other_version(meant: Option<i64>, present: i64, field: &str) -> Result<(), Refusal> {
+    if meant.is_none_or(|meant| meant == present) {
+        return Ok(());
+    }
+    let message = "Somebody changed it in the meantime; read it again and repeat the change.";
+    Err(Refusal::new(Reason::EtagMismatch, message).field(field))
+}
+
+/// Goes on if nothing stands in the way of a department's end.
+pub(super) fn in_use(external_id: &str, found: InUse) -> Result<(), Refusal> {
+    let InUse { departments, people, applications, grants, tags, roles } = found;
+    let ways = [
+        ("departments", departments, "departments below it"),
+        ("people", people, "people in it"),
+        ("applications", applications, "applications of it"),
+        ("grants", grants, "grants over it"),
+        ("tags", tags, "tags of it"),
+        ("roles", roles, "roles over it"),
+    ];
+    let ways: Vec<_> = ways.into_iter().filter(|(_, n, _)| *n > 0).collect();
+    if ways.is_empty() {
+        return Ok(());
+    }
+    let listed: Vec<_> = ways.iter().map(|(_, n, what)| format!("{n} {what}")).collect();
+    let message = format!("The department has {}. Move or end them first.", listed.join(", "));
+    let refusal = Refusal::new(Reason::DepartmentInUse, message).field("department_id").with("department", external_id);
+    Err(ways.into_iter().fold(refusal, |refusal, (key, n, _)| refusal.with(key, n)))
 }
 
 /// There is no static or rule tag of this name.

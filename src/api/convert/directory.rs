@@ -2,7 +2,9 @@
 
 use super::{absent, count, enums, error_row, invalid, required, some};
 use crate::api::v1;
-use crate::directory::{DepartmentDraft, DepartmentView, MembersEdited, TagDraft, TagView, UsersUpserted};
+use crate::directory::{
+    DepartmentDraft, DepartmentMoved, DepartmentView, GrantChange, MembersEdited, TagDraft, TagView, UsersUpserted,
+};
 use crate::domain::directory::{Address, TagKind, User, UserDraft, UserKind, UserStatus};
 use crate::domain::refusal::Refusal;
 
@@ -15,8 +17,38 @@ pub fn department_draft(wanted: Option<v1::Department>) -> Result<DepartmentDraf
     absent(wanted.sender_name.is_empty(), "department.sender_name")?;
     absent(wanted.reply_to.is_empty(), "department.reply_to")?;
     absent(wanted.provider_ids.is_empty(), "department.provider_ids")?;
-    absent(wanted.etag.is_empty(), "department.etag")?;
-    Ok(DepartmentDraft { external_id: wanted.department_id, parent: some(wanted.parent_id), name: wanted.name })
+    let version = version("department.etag", &wanted.etag)?;
+    Ok(DepartmentDraft {
+        external_id: wanted.department_id,
+        parent: some(wanted.parent_id),
+        name: wanted.name,
+        version,
+    })
+}
+
+/// The version that an etag names; `None` if it is empty.
+///
+/// # Errors
+/// `FIELD_INVALID` for a text that no answer gave.
+pub fn version(path: &str, etag: &str) -> Result<Option<i64>, Refusal> {
+    if etag.is_empty() {
+        return Ok(None);
+    }
+    etag.parse().map(Some).map_err(|_| invalid(path, "is no etag of an answer; leave it out or read it again"))
+}
+
+/// What a move of a department changes.
+#[must_use]
+pub fn moved(done: DepartmentMoved) -> v1::MoveDepartmentResponse {
+    let change = |one: GrantChange| v1::GrantChange {
+        grant_id: one.grant.to_string(),
+        gained: count(one.gained),
+        lost: count(one.lost),
+    };
+    v1::MoveDepartmentResponse {
+        changes: done.changes.into_iter().map(change).collect(),
+        directory_seq: done.seq.unwrap_or_default(),
+    }
 }
 
 /// A department as the wire carries it.
@@ -27,6 +59,7 @@ pub fn department(view: DepartmentView) -> v1::Department {
         parent_id: view.parent.unwrap_or_default(),
         name: view.department.name,
         level: i32::try_from(view.level).unwrap_or(i32::MAX),
+        etag: view.department.version.to_string(),
         ..Default::default()
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn tag(id: i64, kind: TagKind, name: &str, rule: Option<&str>) -> Tag
 }
 
 pub(crate) fn department(id: i64, external_id: &str, parent_id: Option<i64>) -> Department {
-    Department { id, external_id: external_id.to_owned(), parent_id, name: external_id.to_owned() }
+    Department { id, external_id: external_id.to_owned(), parent_id, name: external_id.to_owned(), version: 1 }
 }
 
 /// A campus of users `u1` to `u99`, of whom 1 to 89 receive.

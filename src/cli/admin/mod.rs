@@ -1,6 +1,7 @@
 //! `campanile admin …`: departments, applications, keys, roles and grants, as calls of the public interface.
 
 mod apply;
+mod department;
 mod grant;
 mod grant_import;
 mod held;
@@ -23,9 +24,9 @@ const LIST_MAX: i32 = 1_000;
 pub enum AdminCommand {
     /// Make departments, applications and grants so as one file says
     Apply(apply::ApplyArgs),
-    /// Departments: set, list
+    /// Departments: set, move, delete, list
     #[command(subcommand)]
-    Department(Department),
+    Department(department::Department),
     /// Connected applications: create, list
     #[command(subcommand)]
     Application(Application),
@@ -44,24 +45,6 @@ pub enum AdminCommand {
     /// End a key or a grant
     #[command(subcommand)]
     Revoke(Revoke),
-}
-
-/// What to do with departments.
-#[derive(Clone, Debug, Subcommand)]
-pub enum Department {
-    /// Make or replace one
-    Set {
-        /// The institution's id
-        id: String,
-        /// Its name
-        #[arg(long)]
-        name: String,
-        /// The department above it; left out for a root
-        #[arg(long, default_value = "", hide_default_value = true)]
-        parent: String,
-    },
-    /// List all
-    List,
 }
 
 /// What to do with applications.
@@ -111,7 +94,7 @@ pub enum Revoke {
 pub async fn run(connection: &Connection, command: AdminCommand) -> Result<(), Failure> {
     match command {
         AdminCommand::Apply(args) => apply::run(connection, args).await,
-        AdminCommand::Department(command) => department(connection, command).await,
+        AdminCommand::Department(command) => department::run(connection, command).await,
         AdminCommand::Application(command) => application(connection, command).await,
         AdminCommand::Key(command) => key::run(connection, command).await,
         AdminCommand::Grant(command) => grant::run(connection, command).await,
@@ -119,35 +102,6 @@ pub async fn run(connection: &Connection, command: AdminCommand) -> Result<(), F
         AdminCommand::Tag(command) => tag::run(connection, command).await,
         AdminCommand::Revoke(command) => revoke(connection, command).await,
     }
-}
-
-async fn department(connection: &Connection, command: Department) -> Result<(), Failure> {
-    let mut client = connection.open().await?.directory();
-    match command {
-        Department::Set { id, name, parent } => {
-            let department = v1::Department { department_id: id, parent_id: parent, name, ..Default::default() };
-            let request = v1::UpsertDepartmentRequest { department: Some(department) };
-            let answer = client.upsert_department(timed(request)).await?.into_inner();
-            if connection.json {
-                return print::json("UpsertDepartmentResponse", &answer);
-            }
-            let done = if answer.created { "made" } else { "replaced" };
-            println!("{} {done}.", answer.department.unwrap_or_default().department_id);
-        }
-        Department::List => {
-            let request = v1::ListDepartmentsRequest { recursive: true, page_size: LIST_MAX, ..Default::default() };
-            let answer = client.list_departments(timed(request)).await?.into_inner();
-            if connection.json {
-                return print::json("ListDepartmentsResponse", &answer);
-            }
-            let mut table = print::table(&["department", "name", "under", "level"]);
-            for entry in answer.departments {
-                table.add_row([entry.department_id, entry.name, entry.parent_id, entry.level.to_string()]);
-            }
-            println!("{table}");
-        }
-    }
-    Ok(())
 }
 
 async fn application(connection: &Connection, command: Application) -> Result<(), Failure> {

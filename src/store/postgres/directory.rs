@@ -10,7 +10,7 @@ use crate::domain::directory::{Tag, User, UserDraft};
 use crate::domain::set::Set;
 use crate::domain::time::At;
 use crate::store::{
-    DepartmentDraft, Directory, DirectoryImage, MembersWritten, Result, TagDraft, UserFilter, UsersWritten,
+    DepartmentDraft, Departments, Directory, DirectoryImage, MembersWritten, Result, TagDraft, UserFilter, UsersWritten,
 };
 
 #[async_trait]
@@ -91,5 +91,22 @@ impl Directory for Postgres {
         let written = tag::edit(&session, name, add, remove, at).await?;
         session.commit().await?;
         Ok(written)
+    }
+}
+
+#[async_trait]
+impl Departments for Postgres {
+    async fn relocate(&self, external_id: &str, parent: Option<&str>, at: At) -> Result<i64> {
+        let session = self.transaction().await?;
+        let seq = department::relocate(&session, external_id, parent, at).await?;
+        session.commit().await?;
+        Ok(seq)
+    }
+
+    async fn delete(&self, external_id: &str, version: Option<i64>, at: At) -> Result<i64> {
+        let session = self.transaction().await?;
+        let seq = department::delete(&session, external_id, version, at).await?;
+        session.commit().await?;
+        Ok(seq)
     }
 }

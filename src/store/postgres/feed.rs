@@ -171,11 +171,12 @@ impl Objects {
                 None => ChangeKind::TagDeleted { tag_id: id },
             },
             ChangeCode::TagDeleted => ChangeKind::TagDeleted { tag_id: id },
-            ChangeCode::Department => {
-                let department = self.departments.get(&id).cloned();
-                let gone = || Error::Damaged("a department of the feed".into());
-                ChangeKind::Department(department.ok_or_else(gone)?)
-            }
+            // Nor are keys of departments.
+            ChangeCode::Department => match self.departments.get(&id) {
+                Some(department) => ChangeKind::Department(department.clone()),
+                None => ChangeKind::DepartmentDeleted { id },
+            },
+            ChangeCode::DepartmentDeleted => ChangeKind::DepartmentDeleted { id },
             ChangeCode::Users => {
                 ChangeKind::Users(set_in(row, 5)?.iter().map(|ordinal| (ordinal, external_id(ordinal))).collect())
             }

@@ -62,6 +62,7 @@ impl Postgres {
         let shared = Arc::new(self.clone());
         Store {
             directory: shared.clone(),
+            departments: shared.clone(),
             access: shared.clone(),
             credentials: shared.clone(),
             messages: shared.clone(),

@@ -10,7 +10,7 @@ use crate::domain::directory::{Tag, User, UserDraft};
 use crate::domain::set::Set;
 use crate::domain::time::At;
 use crate::store::{
-    DepartmentDraft, Directory, DirectoryImage, MembersWritten, Result, TagDraft, UserFilter, UsersWritten,
+    DepartmentDraft, Departments, Directory, DirectoryImage, MembersWritten, Result, TagDraft, UserFilter, UsersWritten,
 };
 
 #[async_trait]
@@ -87,5 +87,18 @@ impl Directory for Sqlite {
     async fn edit_tag(&self, name: &str, add: Set, remove: Set, at: At) -> Result<MembersWritten> {
         let name = name.to_owned();
         self.writer.write(move |connection| tag::edit(connection, &name, add, remove, at)).await
+    }
+}
+
+#[async_trait]
+impl Departments for Sqlite {
+    async fn relocate(&self, external_id: &str, parent: Option<&str>, at: At) -> Result<i64> {
+        let (id, parent) = (external_id.to_owned(), parent.map(str::to_owned));
+        self.writer.write(move |connection| department::relocate(connection, &id, parent.as_deref(), at)).await
+    }
+
+    async fn delete(&self, external_id: &str, version: Option<i64>, at: At) -> Result<i64> {
+        let id = external_id.to_owned();
+        self.writer.write(move |connection| department::delete(connection, &id, version, at)).await
     }
 }

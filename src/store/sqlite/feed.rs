@@ -96,9 +96,12 @@ fn what(connection: &Connection, row: &Row<'_>) -> Result<ChangeKind> {
             None => ChangeKind::TagDeleted { tag_id: id },
         },
         ChangeCode::TagDeleted => ChangeKind::TagDeleted { tag_id: id },
-        ChangeCode::Department => ChangeKind::Department(
-            department::by_id(connection, id)?.ok_or_else(|| Error::Damaged("a department of the feed".into()))?,
-        ),
+        // Nor are keys of departments.
+        ChangeCode::Department => match department::by_id(connection, id)? {
+            Some(department) => ChangeKind::Department(department),
+            None => ChangeKind::DepartmentDeleted { id },
+        },
+        ChangeCode::DepartmentDeleted => ChangeKind::DepartmentDeleted { id },
         ChangeCode::Users => ChangeKind::Users(
             set_in(row, 5)?
                 .iter()

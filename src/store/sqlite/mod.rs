@@ -85,6 +85,7 @@ impl Sqlite {
         let shared = Arc::new(self.clone());
         Store {
             directory: shared.clone(),
+            departments: shared.clone(),
             access: shared.clone(),
             credentials: shared.clone(),
             messages: shared.clone(),

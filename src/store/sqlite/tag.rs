@@ -103,12 +103,17 @@ pub(super) fn delete(connection: &Connection, name: &str, at: At) -> Result<i64>
         member::delete_row(connection, ordinal, tag.id)?;
         user::touch(connection, ordinal)?;
     }
-    member::drop_segments(connection, tag.id)?;
+    remove(connection, tag.id, at)
+}
+
+/// Removes the row and the sets of a tag that nobody's rows name any more. Returns the change number.
+pub(super) fn remove(connection: &Connection, id: i64, at: At) -> Result<i64> {
+    member::drop_segments(connection, id)?;
     connection
         .prepare_cached("delete from tag where id = ?1")
-        .and_then(|mut statement| statement.execute([tag.id]))
+        .and_then(|mut statement| statement.execute([id]))
         .map_err(fault)?;
-    feed::append(connection, at, ChangeCode::TagDeleted, tag.id)
+    feed::append(connection, at, ChangeCode::TagDeleted, id)
 }
 
 /// Puts people into a static tag and takes people out. Who is in both sets is taken out: in doubt a tag

@@ -1,6 +1,7 @@
 //! The interface as clients see it.
 
 mod access;
+mod departments;
 mod descriptors;
 mod directory;
 mod errors;

@@ -134,7 +134,7 @@ impl Campus {
         for (n, people) in members.iter().enumerate() {
             let (id, name) = (i64::try_from(n).unwrap(), format!("d{n}"));
             let parent_id = above(n).map(|n| i64::try_from(n).unwrap());
-            let department = Department { id, external_id: name.clone(), parent_id, name: name.clone() };
+            let department = Department { id, external_id: name.clone(), parent_id, name: name.clone(), version: 1 };
             self.image.departments.push(department);
             self.image.tags.push((tag(50 + id, TagKind::Department, &name, None), set_of(people)));
             self.add("department=", format!("department={name}"), people);

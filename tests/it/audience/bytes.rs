@@ -71,7 +71,8 @@ fn directory() -> Index {
         rule: None,
         department_id: None,
     };
-    let department = Department { id: 1, external_id: "cs".to_owned(), parent_id: None, name: String::new() };
+    let department =
+        Department { id: 1, external_id: "cs".to_owned(), parent_id: None, name: String::new(), version: 1 };
     Index::new(DirectoryImage {
         seq: 1,
         users: (1..=9).map(|n| (n, n.to_string())).collect(),

@@ -16,6 +16,7 @@ async fn departments_are_listed_parents_first() {
         external_id: id.into(),
         parent: Some(parent.into()),
         name: id.to_uppercase(),
+        version: None,
     };
     let rows = vec![row("a", "cs"), row("law", "xjtu"), row("b", "law"), row("arts", "xjtu")];
     office.registrar.upsert_departments(&admin(), rows).await.unwrap();

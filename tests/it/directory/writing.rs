@@ -119,7 +119,8 @@ async fn a_rule_is_checked_before_it_is_kept() {
 #[tokio::test]
 async fn only_administrators_with_live_keys_write_the_directory() {
     let office = office(1).await;
-    let department = || DepartmentDraft { external_id: "lab".into(), parent: Some("cs".into()), name: "Lab".into() };
+    let department =
+        || DepartmentDraft { external_id: "lab".into(), parent: Some("cs".into()), name: "Lab".into(), version: None };
     let every = [KeyScope::Publish, KeyScope::Read, KeyScope::Tags, KeyScope::IssueUserTokens];
     let (other, test) = (caller(Mode::Live, &every), caller(Mode::Test, &[KeyScope::Admin, KeyScope::Tags]));
     for (who, reason) in [(&other, Reason::ScopeMissing), (&test, Reason::TestKey)] {
@@ -132,7 +133,7 @@ async fn only_administrators_with_live_keys_write_the_directory() {
     assert_eq!(office.registrar.user(&other, "u1").await.unwrap_err().reason, Reason::ScopeMissing);
     let made = office.registrar.upsert_department(&admin(), department()).await.unwrap();
     assert_eq!((made.created, made.view.level, made.view.parent.as_deref()), (true, 3, Some("cs")));
-    let ring = DepartmentDraft { external_id: "cs".into(), parent: Some("lab".into()), name: "CS".into() };
+    let ring = DepartmentDraft { parent: Some("lab".into()), external_id: "cs".into(), ..department() };
     let refused = office.registrar.upsert_department(&admin(), ring).await;
     assert_eq!(refused.unwrap_err().reason, Reason::DepartmentCycle);
 }

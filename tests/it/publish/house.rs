@@ -188,6 +188,7 @@ async fn populate(store: &Store) {
         external_id: id.into(),
         parent: parent.map(Into::into),
         name: format!("Department of {id}"),
+        version: None,
     };
     let rows = vec![department("xjtu", None), department("cs", Some("xjtu")), department("law", Some("xjtu"))];
     store.directory.upsert_departments(rows, NOW).await.unwrap();

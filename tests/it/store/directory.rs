@@ -354,6 +354,7 @@ impl Follower {
             ChangeKind::Users(users) => self.users.extend(users),
             ChangeKind::Key { .. } | ChangeKind::Grant { .. } | ChangeKind::Application { .. } => {}
             ChangeKind::Cancel { .. } | ChangeKind::Role { .. } => {}
+            ChangeKind::DepartmentDeleted { id } => drop(self.departments.remove(&id)),
         }
     }
 

@@ -29,6 +29,7 @@ pub fn department(external_id: &str, parent: Option<&str>) -> DepartmentDraft {
         external_id: external_id.into(),
         parent: parent.map(Into::into),
         name: format!("Department of {external_id}"),
+        version: None,
     }
 }
 

@@ -5,6 +5,7 @@ mod access;
 mod clustered;
 mod credential;
 mod delivery;
+mod departments;
 mod directory;
 mod embedded;
 pub mod fixture;
