@@ -17,6 +17,7 @@ use crate::store::DirectoryImage;
 pub(super) fn first(image: DirectoryImage) -> Snapshot {
     let users = Users::default();
     users.enter(image.users.iter().map(|(ordinal, id)| (*ordinal, id.as_str())));
+    users.end_tokens(image.token_epochs);
     let mut tags = HashMap::with_capacity(image.tags.len());
     let mut sets = HashMap::with_capacity(image.tags.len());
     for (tag, mut set) in image.tags {
@@ -86,6 +87,10 @@ impl Step {
             ChangeKind::DepartmentDeleted { id } => self.departments.push((*id, None)),
             ChangeKind::Users(users) => {
                 self.users.enter(users.iter().map(|(ordinal, id)| (*ordinal, id.as_str())));
+            }
+            ChangeKind::TokensEnded(people) => {
+                self.users.end_tokens(people.iter().copied());
+                return;
             }
             // Rights live in `access`, tombstones in `delivery`; no set depends on them.
             ChangeKind::Key { .. }

@@ -1,23 +1,28 @@
-//! External ids and ordinals of all users. One table for all snapshots: ordinals are never reused, so a
+//! External ids and ordinals of all users, and from which epoch on their tokens work. One table for all snapshots: ordinals are never reused, so a
 //! newer entry cannot mislead an older snapshot.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use tokio::sync::watch;
 
 use crate::domain::set::Set;
 
-/// The table in both directions.
+/// The table in both directions, and the epochs of user tokens.
 #[derive(Debug, Default)]
 pub struct Users {
     columns: RwLock<Columns>,
+    /// Rises when tokens end.
+    ended: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
 struct Columns {
     ordinals: HashMap<Arc<str>, u32>,
     external_ids: Vec<Option<Arc<str>>>,
+    /// Of those whose tokens were ended once.
+    token_epochs: HashMap<u32, i64>,
 }
 
 impl Users {
@@ -54,6 +59,29 @@ impl Users {
         let columns = self.columns.read();
         let known = |ordinal: u32| columns.external_ids.get(ordinal as usize).cloned().flatten();
         set.iter().filter_map(|ordinal| known(ordinal).map(|id| (ordinal, id))).collect()
+    }
+
+    /// Enters the epochs of people whose tokens were ended, and wakes those who watch.
+    pub fn end_tokens(&self, people: impl IntoIterator<Item = (u32, i64)>) {
+        let mut columns = self.columns.write();
+        for (ordinal, epoch) in people {
+            let known = columns.token_epochs.entry(ordinal).or_default();
+            *known = epoch.max(*known);
+        }
+        drop(columns);
+        self.ended.send_modify(|times| *times += 1);
+    }
+
+    /// The epoch that a person's tokens must have.
+    #[must_use]
+    pub fn token_epoch(&self, ordinal: u32) -> i64 {
+        self.columns.read().token_epochs.get(&ordinal).copied().unwrap_or_default()
+    }
+
+    /// Tells each time when somebody's tokens end, not whose.
+    #[must_use]
+    pub fn tokens_ended(&self) -> watch::Receiver<u64> {
+        self.ended.subscribe()
     }
 
     /// How many users have an external id.

@@ -6,6 +6,7 @@
 mod check;
 mod departments;
 mod follow;
+mod leaving;
 mod members;
 mod moving;
 mod tags;

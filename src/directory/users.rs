@@ -1,6 +1,6 @@
 //! Users: in bulk from the institution's own lists, and one by one for those who look.
 
-use super::{Refused, Registrar, check};
+use super::{Refused, Registrar, check, leaving};
 use crate::access::{Caller, Reach};
 use crate::audience::Snapshot;
 use crate::audience::resolve::{Usable, expression};
@@ -173,13 +173,22 @@ impl UserBulk {
             return Ok(());
         }
         let parts = &self.registrar.parts;
-        let (mut rows, places) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.places));
+        let (mut rows, mut places) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.places));
+        let kept = leaving::indispensable(parts, &rows);
+        if !kept.is_empty() {
+            kept.iter().for_each(|place| self.refused.add(places[*place], leaving::refused()));
+            let mut place = 0..;
+            rows.retain(|_| place.next().is_none_or(|place| !kept.contains(&place)));
+            let mut place = 0..;
+            places.retain(|_| place.next().is_none_or(|place| !kept.contains(&place)));
+        }
         add_kept_tags(&mut rows, &parts.memory.index.snapshot());
         let written = parts.store.directory.upsert_users(rows, parts.clock.now()).await?;
         self.written.created += written.created;
         self.written.updated += written.updated;
         self.written.unchanged += written.unchanged;
         self.written.seq = written.seq;
+        leaving::follow(parts, &written.ended, written.seq).await?;
         for RowError { row, refusal } in written.errors {
             self.refused.add(places.get(row).copied().unwrap_or(row), refusal);
         }

@@ -72,6 +72,8 @@ pub enum ChangeKind {
         /// Which.
         id: MessageId,
     },
+    /// User tokens ended before their time: people by ordinal, with the epoch that their tokens must have now.
+    TokensEnded(Vec<(u32, i64)>),
 }
 
 /// The stored number of a kind of change. Never changes.
@@ -100,11 +102,13 @@ pub enum ChangeCode {
     Role = 10,
     /// [`ChangeKind::DepartmentDeleted`]
     DepartmentDeleted = 20,
+    /// [`ChangeKind::TokensEnded`]
+    TokensEnded = 21,
 }
 
 impl ChangeCode {
     /// Every kind.
-    pub const ALL: [ChangeCode; 11] = [
+    pub const ALL: [ChangeCode; 12] = [
         ChangeCode::Members,
         ChangeCode::Tag,
         ChangeCode::TagDeleted,
@@ -116,6 +120,7 @@ impl ChangeCode {
         ChangeCode::Cancel,
         ChangeCode::Role,
         ChangeCode::DepartmentDeleted,
+        ChangeCode::TokensEnded,
     ];
 
     /// The kind with a stored number.
@@ -141,10 +146,11 @@ impl ChangeKind {
             ChangeKind::Cancel { .. } => ChangeCode::Cancel,
             ChangeKind::Role { .. } => ChangeCode::Role,
             ChangeKind::DepartmentDeleted { .. } => ChangeCode::DepartmentDeleted,
+            ChangeKind::TokensEnded(_) => ChangeCode::TokensEnded,
         }
     }
 
-    /// The number of the object that changed; 0 for users, of whom one change may name many.
+    /// The number of the object that changed; 0 for people, of whom one change may name many.
     #[must_use]
     pub fn object_id(&self) -> i64 {
         match self {
@@ -152,7 +158,7 @@ impl ChangeKind {
             ChangeKind::Tag(tag) => tag.id,
             ChangeKind::Department(department) => department.id,
             ChangeKind::DepartmentDeleted { id } => *id,
-            ChangeKind::Users(_) => 0,
+            ChangeKind::Users(_) | ChangeKind::TokensEnded(_) => 0,
             ChangeKind::Key { id } => id.0,
             ChangeKind::Grant { id } => id.0,
             ChangeKind::Application { id } => id.0,

@@ -4,6 +4,8 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::Inboxes;
 use super::cursor::{Cursor, Position};
 use super::feed::{Heard, News};
@@ -30,6 +32,8 @@ pub struct Subscription {
     missed: VecDeque<Missed>,
     /// The cursor of the last event.
     reached: Arc<str>,
+    /// Tells when somebody's tokens ended.
+    tokens: watch::Receiver<u64>,
     ended: bool,
 }
 
@@ -43,12 +47,16 @@ struct Missed {
 impl Inboxes {
     /// Opens a stream of what happens in a person's inbox after the cursor; without one, from now on.
     ///
-    /// Errors: `FIELD_INVALID` for a cursor that is none, `CURSOR_TOO_OLD`, `STREAMS_EXHAUSTED`, `DRAINING`,
+    /// Errors: `TOKEN_INVALID` if the reader's token was ended, `FIELD_INVALID` for a cursor that is none, `CURSOR_TOO_OLD`, `STREAMS_EXHAUSTED`, `DRAINING`,
     /// and those of the store.
     pub async fn subscribe(&self, reader: &Reader, cursor: &str) -> Result<Subscription, Refusal> {
         let cursor = if cursor.is_empty() { None } else { Some(Cursor::parse(cursor)?) };
         if self.parts.tasks.is_stopping() {
             return Err(Refusal::new(Reason::Draining, "The node is going away; connect again.").after(DRAIN_WAIT));
+        }
+        let tokens = self.parts.index.snapshot().users().tokens_ended();
+        if !self.is_present(reader) {
+            return Err(crate::access::token::invalid());
         }
         // First the stream, then the past: what happens in between waits in the stream.
         let registered = self.hub.register(&self.feed, reader.ordinal)?;
@@ -57,7 +65,7 @@ impl Inboxes {
             None => VecDeque::new(),
         };
         let reached = Arc::from(cursor.filter(|_| !missed.is_empty()).unwrap_or(registered.from).text());
-        Ok(Subscription { inboxes: self.clone(), reader: *reader, registered, missed, reached, ended: false })
+        Ok(Subscription { inboxes: self.clone(), reader: *reader, registered, missed, reached, tokens, ended: false })
     }
 
     async fn missed(&self, reader: &Reader, cursor: &Cursor, now: &Cursor) -> Result<VecDeque<Missed>, Refusal> {
@@ -156,6 +164,11 @@ impl Subscription {
                     Some(_) => {}
                     None => return self.end(Reconnect::TooSlow),
                 },
+                Ok(()) = self.tokens.changed() => {
+                    if !self.inboxes.is_present(&self.reader) {
+                        return self.end(Reconnect::TokenExpiring);
+                    }
+                }
                 () = parts.tasks.stopping() => return self.end(Reconnect::Draining(jitter(DRAIN_WAIT))),
                 () = tokio::time::sleep(left.min(HEARTBEAT)) => {
                     if left > HEARTBEAT {

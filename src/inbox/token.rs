@@ -16,9 +16,6 @@ pub const VALID_FOR: Duration = Duration::from_secs(3_600);
 /// The longest that a user token works.
 pub const VALID_FOR_MAX: Duration = Duration::from_secs(24 * 3_600);
 
-/// The epoch of every user until tokens can be ended before their time.
-const TOKEN_EPOCH: i64 = 0;
-
 /// Whose inbox a token opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reader {
@@ -26,6 +23,8 @@ pub struct Reader {
     pub ordinal: u32,
     /// Live or test messages.
     pub mode: Mode,
+    /// The epoch of the token; it ends when the person's rises.
+    pub token_epoch: i64,
     /// When the token ends.
     pub expire_at: At,
 }
@@ -58,24 +57,30 @@ impl Inboxes {
         let span = validity(valid_for)?;
         // Simulated users have inboxes for test keys only, the administrator has none.
         let has_inbox = |ordinal: &u32| *ordinal >= FIRST_ORDINAL || caller.mode() == Mode::Test;
-        let ordinal = self.parts.index.snapshot().users().ordinal(user_id).filter(has_inbox);
+        let snapshot = self.parts.index.snapshot();
+        let ordinal = snapshot.users().ordinal(user_id).filter(has_inbox);
         let ordinal = ordinal.ok_or_else(|| unknown_user(user_id))?;
         let expire_at = self.parts.clock.now().plus(span);
-        let token = UserToken { ordinal, mode: caller.mode(), token_epoch: TOKEN_EPOCH, expire_at };
+        let (mode, token_epoch) = (caller.mode(), snapshot.users().token_epoch(ordinal));
+        let token = UserToken { ordinal, mode, token_epoch, expire_at };
         Ok(Issued { token: token.sign(&self.parts.seal), expire_at })
     }
 
     /// Whose inbox a token opens. Other services do not take it, and this one takes no other.
     ///
     /// # Errors
-    /// `TOKEN_INVALID`, also for a person who was erased.
+    /// `TOKEN_INVALID`, also for a person who was erased or whose tokens were ended.
     pub fn verify(&self, token: &str) -> Result<Reader, Refusal> {
         let token = UserToken::verify(token, &self.parts.seal, self.parts.clock.now())?;
-        let known = self.parts.index.snapshot().users().external_id(token.ordinal).is_some();
-        if !known || token.token_epoch != TOKEN_EPOCH {
-            return Err(invalid());
-        }
-        Ok(Reader { ordinal: token.ordinal, mode: token.mode, expire_at: token.expire_at })
+        let UserToken { ordinal, mode, token_epoch, expire_at } = token;
+        let reader = Reader { ordinal, mode, token_epoch, expire_at };
+        let known = self.parts.index.snapshot().users().external_id(ordinal).is_some();
+        if known && self.is_present(&reader) { Ok(reader) } else { Err(invalid()) }
+    }
+
+    /// Whether a reader's token was not ended before its time.
+    pub(super) fn is_present(&self, reader: &Reader) -> bool {
+        self.parts.index.snapshot().users().token_epoch(reader.ordinal) == reader.token_epoch
     }
 }
 

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::{DepartmentDraft, Result};
 use crate::domain::change::Change;
 use crate::domain::directory::{Department, Tag, TagKind, User, UserDraft};
+use crate::domain::id::{GrantId, KeyId};
 use crate::domain::refusal::Refusal;
 use crate::domain::set::Set;
 use crate::domain::time::At;
@@ -29,7 +30,8 @@ pub trait Directory: Send + Sync {
     async fn upsert_departments(&self, rows: Vec<DepartmentDraft>, at: At) -> Result<i64>;
 
     /// Creates or replaces users. A row that breaks a rule (unknown department) is refused alone. Ordinals of
-    /// new users ascend in the order of the rows. An unchanged row writes nothing. Unknown tags are created.
+    /// new users ascend in the order of the rows. An unchanged row writes nothing. Unknown tags are created. Whoever
+    /// no longer receives by it loses grants, keys, roles and user tokens in the same transaction.
     async fn upsert_users(&self, rows: Vec<UserDraft>, at: At) -> Result<UsersWritten>;
 
     /// The user with an external id, complete.
@@ -59,6 +61,8 @@ pub struct DirectoryImage {
     pub seq: i64,
     /// Ordinal and external id of every user that was not erased.
     pub users: Vec<(u32, String)>,
+    /// Ordinal and token epoch of those whose tokens were ended once.
+    pub token_epochs: Vec<(u32, i64)>,
     /// Every department; parents need not stand before children.
     pub departments: Vec<Department>,
     /// Every tag with its members; rule tags have none.
@@ -100,8 +104,21 @@ pub struct UsersWritten {
     pub unchanged: u64,
     /// Refused rows.
     pub errors: Vec<RowError>,
+    /// What ended with those who no longer receive.
+    pub ended: Ended,
     /// The change number.
     pub seq: i64,
+}
+
+/// What ended with people who no longer receive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Grants that they held.
+    pub grants: Vec<GrantId>,
+    /// Keys of theirs.
+    pub keys: Vec<KeyId>,
+    /// Those of them who had roles.
+    pub roles: Vec<u32>,
 }
 
 /// A refused row of a bulk write.

@@ -41,7 +41,7 @@ pub use clause::ClauseMembers;
 pub use credential::{Credential, Credentials, Refresh, Turn};
 pub use delivery::{Claim, Deliveries, Depth, LegMaterial, Reach};
 pub use departments::{DepartmentDraft, Departments};
-pub use directory::{Directory, DirectoryImage, MembersWritten, RowError, TagDraft, UserFilter, UsersWritten};
+pub use directory::{Directory, DirectoryImage, Ended, MembersWritten, RowError, TagDraft, UserFilter, UsersWritten};
 pub use history::{History, HistoryPage, HistoryQuery};
 pub use inbox::{Inbox, PERSONAL_LATEST, PersonalLeg, Receipt, VisibleLeg};
 pub use inspection::{Description, Inspection, LastCheck, LegBooks, Legs, Waiting};

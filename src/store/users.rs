@@ -67,6 +67,8 @@ pub(super) struct Plan {
     pub(super) users: Vec<Write>,
     /// The ordinals of new users.
     pub(super) created: Set,
+    /// Those who no longer receive.
+    pub(super) leaving: Set,
     /// What [`Known::ordinal`] is afterwards.
     pub(super) ordinal: i64,
     /// Who comes into sets and who goes out.
@@ -159,7 +161,11 @@ pub(super) fn plan(rows: Vec<UserDraft>, known: Known) -> Result<Plan> {
         wanted.iter().filter(|id| !kept.contains(id)).for_each(|new| members.add(*new, write.ordinal));
     }
     let created = users.iter().filter(|write| write.kept.is_none()).map(|write| write.ordinal).collect();
-    Ok(Plan { written, tags: bulk.tags, users, created, ordinal: bulk.known.ordinal, members })
+    let leaves = |write: &&Write| {
+        write.kept.as_ref().is_some_and(|kept| kept.status.receives()) && !write.wanted.status.receives()
+    };
+    let leaving = users.iter().filter(leaves).map(|write| write.ordinal).collect();
+    Ok(Plan { written, tags: bulk.tags, users, created, leaving, ordinal: bulk.known.ordinal, members })
 }
 
 /// One bulk write under way.

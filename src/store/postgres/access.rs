@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use tokio_postgres::Row;
 
 use super::encode::{get, head, known, small, unsigned};
+use super::feed::Feed;
 use super::session::Session;
 use super::{Postgres, department, feed};
 use crate::domain::access::{Application, Grant, Key, KeyScopes, Mode, Principal};
@@ -130,9 +131,12 @@ pub(super) async fn insert_grant(session: &Session, grant: &Grant) -> Result<()>
 /// ones wait for this, so that none is accepted after the answer.
 async fn revoke(store: &Postgres, sql: &str, table: &str, (code, id): (ChangeCode, i64), at: At) -> Result<i64> {
     let session = store.transaction().await?;
+    // The feed first, as everywhere: of two who take both locks none waits for the other.
+    let mut feed = Feed::lock(&session).await?;
     session.rows("select pg_advisory_xact_lock($1)", &[&id]).await?;
     if session.execute(sql, &[&id, &at.0]).await? > 0 {
-        let seq = feed::append(&session, at, code, id).await?;
+        feed.append(code, id);
+        let seq = feed.write(&session, at).await?;
         session.commit().await?;
         return Ok(seq);
     }

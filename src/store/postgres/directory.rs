@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 
 use super::encode::head;
-use super::{Postgres, department, feed, member, tag, upsert, user};
+use super::{Postgres, department, feed, leaving, member, tag, upsert, user};
 use crate::domain::change::Change;
 use crate::domain::directory::{Tag, User, UserDraft};
 use crate::domain::set::Set;
@@ -25,6 +25,7 @@ impl Directory for Postgres {
         Ok(DirectoryImage {
             seq: head(&session).await?,
             users: user::all(&session).await?,
+            token_epochs: leaving::epochs(&session).await?,
             departments: department::all(&session).await?,
             tags: tag::all(&session).await?.into_iter().map(&mut with_members).collect(),
         })

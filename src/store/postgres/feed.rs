@@ -57,6 +57,11 @@ impl Feed {
         self.push(ChangeCode::Users, 0, None, Some(users), None);
     }
 
+    /// The tokens of some people ended.
+    pub(super) fn append_ended(&mut self, people: &Set) {
+        self.push(ChangeCode::TokensEnded, 0, None, Some(people), None);
+    }
+
     /// Some came into one segment of a tag and some left it.
     pub(super) fn append_members(&mut self, (tag_id, segment): (i64, u32), added: &Set, removed: &Set) {
         self.push(ChangeCode::Members, tag_id, Some(segment), Some(added), Some(removed));
@@ -119,28 +124,29 @@ pub(super) async fn changes_after(session: &Session, seq: i64, limit: usize) -> 
 struct Objects {
     tags: HashMap<i64, crate::domain::directory::Tag>,
     departments: HashMap<i64, crate::domain::directory::Department>,
-    /// External ids by ordinal; empty of erased users.
-    users: HashMap<i64, String>,
+    /// External ids by ordinal, empty of erased users, with token epochs.
+    users: HashMap<i64, (String, i64)>,
 }
 
 impl Objects {
     async fn of(session: &Session, rows: &[Row]) -> Result<Objects> {
-        const USERS: &str = "select ordinal, coalesce(external_id, '') from \"user\" where ordinal = any($1)";
+        const USERS: &str =
+            "select ordinal, coalesce(external_id, ''), token_epoch from \"user\" where ordinal = any($1)";
         let (mut tags, mut departments, mut users) = (Vec::new(), Vec::new(), Set::new());
         for row in rows {
             let id: i64 = get(row, 3)?;
             match ChangeCode::from_code(get(row, 2)?) {
                 Some(ChangeCode::Tag) => tags.push(id),
                 Some(ChangeCode::Department) => departments.push(id),
-                Some(ChangeCode::Users) => users |= set_in(row, 5)?,
+                Some(ChangeCode::Users | ChangeCode::TokensEnded) => users |= set_in(row, 5)?,
                 _ => {}
             }
         }
-        let mut external_ids = HashMap::with_capacity(usize::try_from(users.len()).unwrap_or(0));
+        let mut known = HashMap::with_capacity(usize::try_from(users.len()).unwrap_or(0));
         if !users.is_empty() {
             let ordinals: Vec<i64> = users.iter().map(i64::from).collect();
             for row in session.rows(USERS, &[&ordinals]).await? {
-                external_ids.insert(get(&row, 0)?, get(&row, 1)?);
+                known.insert(get(&row, 0)?, (get(&row, 1)?, get(&row, 2)?));
             }
         }
         Ok(Objects {
@@ -150,14 +156,14 @@ impl Objects {
                 .into_iter()
                 .map(|one| (one.id, one))
                 .collect(),
-            users: external_ids,
+            users: known,
         })
     }
 
     fn what(&self, row: &Row) -> Result<ChangeKind> {
         let code = known(ChangeCode::from_code(get(row, 2)?), "change")?;
         let id: i64 = get(row, 3)?;
-        let external_id = |ordinal| self.users.get(&i64::from(ordinal)).cloned().unwrap_or_default();
+        let user = |ordinal| self.users.get(&i64::from(ordinal)).cloned().unwrap_or_default();
         Ok(match code {
             ChangeCode::Members => ChangeKind::Members {
                 tag_id: id,
@@ -178,7 +184,10 @@ impl Objects {
             },
             ChangeCode::DepartmentDeleted => ChangeKind::DepartmentDeleted { id },
             ChangeCode::Users => {
-                ChangeKind::Users(set_in(row, 5)?.iter().map(|ordinal| (ordinal, external_id(ordinal))).collect())
+                ChangeKind::Users(set_in(row, 5)?.iter().map(|ordinal| (ordinal, user(ordinal).0)).collect())
+            }
+            ChangeCode::TokensEnded => {
+                ChangeKind::TokensEnded(set_in(row, 5)?.iter().map(|ordinal| (ordinal, user(ordinal).1)).collect())
             }
             ChangeCode::Key => ChangeKind::Key { id: KeyId(id) },
             ChangeCode::Grant => ChangeKind::Grant { id: GrantId(id) },

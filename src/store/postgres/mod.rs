@@ -25,6 +25,7 @@ mod feed;
 mod history;
 mod inbox;
 mod inspection;
+mod leaving;
 mod leg;
 mod made;
 mod member;

@@ -7,7 +7,7 @@ use tokio_postgres::types::{ToSql, Type};
 use super::encode::{get, known, small};
 use super::feed::Feed;
 use super::session::{Session, Values};
-use super::{member, tag, user};
+use super::{leaving, member, tag, user};
 use crate::domain::change::ChangeCode;
 use crate::domain::directory::{UserDraft, UserKind, UserStatus};
 use crate::domain::time::At;
@@ -18,7 +18,7 @@ use crate::store::{Error, Result, UsersWritten};
 pub(super) async fn users(session: &Session, rows: Vec<UserDraft>, at: At) -> Result<UsersWritten> {
     let mut feed = Feed::lock(session).await?;
     let known = look_up(session, &Names::of(&rows), feed.seq()).await?;
-    let Plan { mut written, tags, users, created, ordinal, members } = users::plan(rows, known)?;
+    let Plan { mut written, tags, users, created, leaving, ordinal, members } = users::plan(rows, known)?;
     for planned in &tags {
         if feed.append_new(ChangeCode::Tag) != planned.id {
             return Err(Error::Damaged("the order of changes".into()));
@@ -35,6 +35,7 @@ pub(super) async fn users(session: &Session, rows: Vec<UserDraft>, at: At) -> Re
         feed.append_users(&created);
     }
     member::write(session, &mut feed, members).await?;
+    written.ended = leaving::end(session, &mut feed, &leaving, at).await?;
     written.seq = feed.write(session, at).await?;
     Ok(written)
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::encode::head;
 use super::reader::snapshot;
-use super::{Sqlite, department, feed, member, tag, upsert, user};
+use super::{Sqlite, department, feed, leaving, member, tag, upsert, user};
 use crate::domain::change::Change;
 use crate::domain::directory::{Tag, User, UserDraft};
 use crate::domain::set::Set;
@@ -25,6 +25,7 @@ impl Directory for Sqlite {
             Ok(DirectoryImage {
                 seq: head(connection, "change")?,
                 users: user::all(connection)?,
+                token_epochs: leaving::epochs(connection)?,
                 departments: department::all(connection)?,
                 tags: tag::all(connection)?.into_iter().map(&mut with_members).collect(),
             })

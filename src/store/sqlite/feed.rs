@@ -4,7 +4,7 @@
 use rusqlite::{Connection, Row};
 
 use super::encode::{advance, known, set_of};
-use super::{department, fault, tag, user};
+use super::{department, fault, leaving, tag, user};
 use crate::domain::change::{Change, ChangeCode, ChangeKind};
 use crate::domain::id::{ApplicationId, GrantId, KeyId, MessageId};
 use crate::domain::set::{self, Set};
@@ -34,10 +34,15 @@ pub(super) fn append(connection: &Connection, at: At, code: ChangeCode, object_i
 
 /// Appends that there are new or erased users.
 pub(super) fn append_users(connection: &Connection, at: At, users: &Set) -> Result<i64> {
+    append_people(connection, at, ChangeCode::Users, users)
+}
+
+/// Appends what happened to some people.
+pub(super) fn append_people(connection: &Connection, at: At, code: ChangeCode, people: &Set) -> Result<i64> {
     let seq = next(connection)?;
     connection
         .prepare_cached("insert into change (seq, at, kind, object_id, added) values (?1, ?2, ?3, 0, ?4)")
-        .and_then(|mut statement| statement.execute((seq, at.0, ChangeCode::Users as i64, set::to_bytes(users))))
+        .and_then(|mut statement| statement.execute((seq, at.0, code as i64, set::to_bytes(people))))
         .map_err(fault)?;
     Ok(seq)
 }
@@ -106,6 +111,12 @@ fn what(connection: &Connection, row: &Row<'_>) -> Result<ChangeKind> {
             set_in(row, 5)?
                 .iter()
                 .map(|ordinal| Ok((ordinal, user::external_id(connection, ordinal)?)))
+                .collect::<Result<_>>()?,
+        ),
+        ChangeCode::TokensEnded => ChangeKind::TokensEnded(
+            set_in(row, 5)?
+                .iter()
+                .map(|ordinal| Ok((ordinal, leaving::epoch(connection, ordinal)?)))
                 .collect::<Result<_>>()?,
         ),
         ChangeCode::Key => ChangeKind::Key { id: KeyId(id) },

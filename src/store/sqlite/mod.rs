@@ -18,6 +18,7 @@ mod feed;
 mod history;
 mod inbox;
 mod inspection;
+mod leaving;
 mod leg;
 mod member;
 mod message;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::encode::{advance, head, known};
-use super::{department, fault, feed, member, tag, user};
+use super::{department, fault, feed, leaving, member, tag, user};
 use crate::domain::directory::{Address, TagKind, UserDraft, UserKind, UserStatus};
 use crate::domain::time::At;
 use crate::store::users::{self, Entry, Known, Names, Plan};
@@ -15,7 +15,7 @@ use crate::store::{Error, Result, UsersWritten};
 pub(super) fn users(connection: &Connection, rows: Vec<UserDraft>, at: At) -> Result<UsersWritten> {
     let known = look_up(connection, Names::of(&rows))?;
     let first = known.ordinal;
-    let Plan { mut written, tags, users, created, ordinal, members } = users::plan(rows, known)?;
+    let Plan { mut written, tags, users, created, leaving, ordinal, members } = users::plan(rows, known)?;
     for planned in tags {
         if tag::insert(connection, &planned, at)? != planned.id {
             return Err(Error::Damaged("the order of changes".into()));
@@ -44,6 +44,7 @@ pub(super) fn users(connection: &Connection, rows: Vec<UserDraft>, at: At) -> Re
         feed::append_users(connection, at, &created)?;
     }
     member::write(connection, members, at)?;
+    written.ended = leaving::end(connection, &leaving, at)?;
     written.seq = head(connection, "change")?;
     Ok(written)
 }

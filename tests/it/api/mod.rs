@@ -9,6 +9,7 @@ mod explain;
 mod health_reflection;
 mod history;
 mod inbox;
+mod leaving;
 mod node;
 mod operations;
 mod preview;

@@ -92,7 +92,7 @@ fn campus(chance: &mut StdRng) -> Campus {
         (0..PEOPLE / 64).map(|_| chance.random::<u64>() | chance.random::<u64>() | chance.random::<u64>()).collect();
     let users = ordinals().zip(0..).map(|(ordinal, n): (u32, usize)| (ordinal, format!("u{n}"))).collect();
     let tags = vec![(tag(1, TagKind::Everyone, "", None), set_of(&everyone))];
-    let image = DirectoryImage { seq: 1, users, departments: Vec::new(), tags };
+    let image = DirectoryImage { seq: 1, users, tags, ..DirectoryImage::default() };
     let world = World { terms: vec![("Everyone".to_owned(), everyone.clone())], everyone };
     let mut campus = Campus { world, image, kinds: vec!["everyone"] };
     campus.departments(chance);

@@ -83,6 +83,7 @@ fn directory() -> Index {
             (tag(3, TagKind::Static, "a"), (3..9).collect()),
             (tag(4, TagKind::Static, "k:1"), (5..7).collect()),
         ],
+        ..DirectoryImage::default()
     })
 }
 

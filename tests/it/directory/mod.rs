@@ -1,5 +1,6 @@
 //! The directory's use-cases and the follower over a real store.
 
+mod leaving;
 mod reading;
 mod writing;
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use campanile::access::Caller;
+use campanile::audience::Index;
 use campanile::directory::Memory;
 use campanile::domain::access::{Key, KeyScopes, Mode, Principal};
 use campanile::domain::channel::Channel;
@@ -31,6 +32,7 @@ const GATEWAY: ApplicationId = ApplicationId(9);
 pub struct Hall {
     pub store: Store,
     pub inboxes: Inboxes,
+    pub index: Arc<Index>,
     pub clock: Arc<ManualClock>,
     pub tasks: Tasks,
     _fresh: Arc<Fresh>,
@@ -58,14 +60,14 @@ impl Hall {
         let memory = Memory::load(&store).await.unwrap();
         let parts = InboxParts {
             store: store.clone(),
-            index: memory.index,
+            index: memory.index.clone(),
             applications: memory.applications,
             clock: clock.clone(),
             tasks: tasks.clone(),
             seal: memory.seal,
         };
         let inboxes = Inboxes::start(parts).await.unwrap();
-        Hall { store, inboxes, clock, tasks, _fresh: fresh }
+        Hall { store, inboxes, index: memory.index, clock, tasks, _fresh: fresh }
     }
 
     /// The same campus after a restart.
@@ -116,7 +118,7 @@ impl Hall {
 
 /// The n-th person with a live token.
 pub fn reader(n: u32) -> Reader {
-    Reader { ordinal: nth(n), mode: Mode::Live, expire_at: At(NOW.0 + 86_400_000) }
+    Reader { ordinal: nth(n), mode: Mode::Live, token_epoch: 0, expire_at: At(NOW.0 + 86_400_000) }
 }
 
 /// An application's key.

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use campanile::domain::access::{KeyScope, KeyScopes, Mode};
+use campanile::domain::change::{Change, ChangeKind};
 use campanile::domain::id::ApplicationId;
 use campanile::domain::refusal::Reason;
+use campanile::inbox::{Change as Told, Reconnect};
 
-use super::{GATEWAY, Hall, caller};
+use super::{GATEWAY, Hall, added, caller, next, people};
+use crate::store::fixture::NOW;
 use crate::store::nth;
 
 fn scopes(scopes: &[KeyScope]) -> KeyScopes {
@@ -47,4 +50,26 @@ async fn nobody_else_issues_tokens_and_nobody_unknown_gets_one() {
     for token in ["", "cpl_user_", "cpl_live_0000000000001_x"] {
         assert_eq!(hall.inboxes.verify(token).unwrap_err().reason, Reason::TokenInvalid);
     }
+}
+
+#[tokio::test]
+async fn tokens_and_streams_end_before_their_time_when_the_persons_epoch_rises() {
+    let hall = Hall::new(2).await;
+    let gateway = caller(GATEWAY, Mode::Live, scopes(&[KeyScope::IssueUserTokens]));
+    let token = |user| hall.inboxes.issue(&gateway, user, None).unwrap().token;
+    let (hers, his) = (token("u1"), token("u2"));
+    let (reader, other) = (hall.inboxes.verify(&hers).unwrap(), hall.inboxes.verify(&his).unwrap());
+    let mut stream = hall.inboxes.subscribe(&reader, "").await.unwrap();
+    let mut others = hall.inboxes.subscribe(&other, "").await.unwrap();
+    let what = ChangeKind::TokensEnded(vec![(nth(1), 1)]);
+    hall.index.apply(&[Change { seq: hall.index.seq() + 1, at: NOW, what }]);
+    assert!(matches!(next(&mut stream).await.change, Told::Reconnect(Reconnect::TokenExpiring)));
+    assert!(stream.next().await.is_none());
+    assert_eq!(hall.inboxes.verify(&hers).unwrap_err().reason, Reason::TokenInvalid);
+    assert_eq!(hall.inboxes.subscribe(&reader, "").await.err().unwrap().reason, Reason::TokenInvalid);
+    assert_eq!(hall.inboxes.verify(&token("u1")).unwrap().token_epoch, 1, "a new one works");
+    // The other one's is none the worse for it.
+    assert_eq!(hall.inboxes.verify(&his), Ok(other));
+    let message = hall.release(1, people([2])).await;
+    assert_eq!(added(&mut others).await, message);
 }

@@ -353,7 +353,7 @@ impl Follower {
             ChangeKind::Department(d) => drop(self.departments.insert(d.id, (d.external_id, d.parent_id))),
             ChangeKind::Users(users) => self.users.extend(users),
             ChangeKind::Key { .. } | ChangeKind::Grant { .. } | ChangeKind::Application { .. } => {}
-            ChangeKind::Cancel { .. } | ChangeKind::Role { .. } => {}
+            ChangeKind::Cancel { .. } | ChangeKind::Role { .. } | ChangeKind::TokensEnded(_) => {}
             ChangeKind::DepartmentDeleted { id } => drop(self.departments.remove(&id)),
         }
     }

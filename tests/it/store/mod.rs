@@ -12,6 +12,7 @@ pub mod fixture;
 mod history;
 mod inbox;
 mod inspection;
+mod leaving;
 mod message;
 mod node;
 pub mod publishing;
