@@ -1,11 +1,15 @@
 //! `DirectoryService`: departments, users and tags.
 
+use std::pin::Pin;
 use std::time::Duration;
 
+use futures::{Stream, StreamExt};
 use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::auth::bearer;
 use super::convert::{self, absent, directory as convert_directory, page, required};
+use super::sync::{self, Sender};
 use super::v1::directory_service_server::DirectoryService;
 use super::{Services, error, v1};
 use crate::directory::{TagFilter, UserQuery};
@@ -162,6 +166,17 @@ impl DirectoryService for Services {
         }))
     }
 
+    async fn sync_directory(
+        &self,
+        request: Request<Streaming<v1::SyncDirectoryRequest>>,
+    ) -> Answer<Pin<Box<dyn Stream<Item = Result<v1::SyncDirectoryResponse, Status>> + Send>>> {
+        let caller = self.caller(request.metadata()).await?;
+        let token = bearer(request.metadata())?.to_owned();
+        let sender = Sender { services: self.clone(), caller, token };
+        let answers = sync::answers(sender, request.into_inner());
+        Ok(Response::new(self.until_drain(answers).boxed()))
+    }
+
     async fn edit_tag_members(
         &self,
         request: Request<Streaming<v1::EditTagMembersRequest>>,
@@ -183,7 +198,7 @@ fn given(path: &str, text: String) -> Result<String, Status> {
 }
 
 /// The next row of a stream, which may not be silent for ever.
-async fn next<T>(rows: &mut Streaming<T>) -> Result<Option<T>, Status> {
+pub(super) async fn next<T>(rows: &mut Streaming<T>) -> Result<Option<T>, Status> {
     match timeout(SILENCE_MAX, rows.message()).await {
         Ok(read) => read.map_err(error::transport),
         Err(_) => Err(Status::deadline_exceeded("The stream was silent for a minute; send the rows again.")),

@@ -18,6 +18,7 @@ mod publish_stream;
 mod report;
 mod review;
 pub mod server;
+mod sync;
 
 use std::sync::Arc;
 

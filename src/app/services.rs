@@ -97,5 +97,6 @@ fn registrar(base: &Base, follower: &Follower) -> Registrar {
         memory: memory.clone(),
         follower: follower.clone(),
         clock: clock.clone(),
+        ids: base.ids.clone(),
     })
 }

@@ -146,13 +146,36 @@ impl Row {
     }
 }
 
+/// Everybody of a whole file, over what is known of them, with their lines. A line that cannot be read is an error: who
+/// is missing has left.
+pub(super) async fn people(session: &Session, path: &Path) -> Result<Vec<(u64, v1::User)>, Failure> {
+    let read = read(path)?;
+    for (line, fault) in &read.faults {
+        eprintln!("line {line}: {fault}");
+    }
+    if !read.faults.is_empty() {
+        return Err(Failure::usage("some lines cannot be read; correct them, for a source must be whole"));
+    }
+    let mut known = known(session, &read.rows).await?;
+    let onto = |(line, row): (u64, Row)| {
+        let before = known.remove(&row.user_id).unwrap_or_default();
+        (line, row.onto(before))
+    };
+    Ok(read.rows.into_iter().map(onto).collect())
+}
+
 fn read(path: &Path) -> Result<Read, Failure> {
+    parse(&text(path)?)
+}
+
+/// A table's text in UTF-8.
+pub(super) fn text(path: &Path) -> Result<String, Failure> {
     let bytes =
         std::fs::read(path).map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
     let text = String::from_utf8(bytes).map_err(|_| {
         Failure::usage(format!("{} is not UTF-8; save it as CSV in UTF-8 and import it again", path.display()))
     })?;
-    parse(text.trim_start_matches(BYTE_ORDER_MARK))
+    Ok(text.trim_start_matches(BYTE_ORDER_MARK).to_owned())
 }
 
 fn parse(text: &str) -> Result<Read, Failure> {

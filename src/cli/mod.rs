@@ -13,6 +13,7 @@ mod review;
 mod serve;
 mod standin;
 mod status;
+mod sync;
 mod trace;
 mod watch;
 mod whoami;
@@ -71,6 +72,8 @@ enum Command {
     Report(report::ReportArgs),
     /// Import people from a CSV file
     Import(import::ImportArgs),
+    /// Take over a whole source of people and departments: who is no longer in it has left
+    Sync(sync::SyncArgs),
     /// Ask for a right to send, decide on what others ask for, see what one holds
     #[command(subcommand)]
     Access(access::AccessCommand),
@@ -121,6 +124,7 @@ async fn carry_out(cli: Cli) -> Result<(), Failure> {
         Command::Report(args) => report::run(connection, args).await,
         Command::Import(args) => import::run(connection, args).await,
         Command::Access(command) => access::run(connection, command).await,
+        Command::Sync(args) => sync::run(connection, args).await,
         Command::Admin(command) => admin::run(connection, command).await,
         Command::Standin(command) => standin::run(command).await,
     }

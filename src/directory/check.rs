@@ -5,6 +5,7 @@ use unicode_normalization::UnicodeNormalization;
 use crate::domain::directory::{UserDraft, is_external_id, is_tag_name};
 use crate::domain::line;
 use crate::domain::refusal::{Reason, Refusal};
+use crate::store::DepartmentDraft;
 
 /// The most departments of one user.
 const DEPARTMENTS_MAX: usize = 64;
@@ -38,6 +39,13 @@ pub(super) fn tag_name(field: &str, name: &str) -> Result<String, Refusal> {
          reserved or full-width word. Choose another name."
     );
     Err(Refusal::new(Reason::FieldInvalid, message).field(field))
+}
+
+/// A department's row.
+pub(super) fn department(row: &DepartmentDraft) -> Result<(), Refusal> {
+    external_id("department.department_id", &row.external_id)?;
+    line::name("department.name", &row.name)?;
+    row.parent.as_deref().map_or(Ok(()), |parent| external_id("department.parent_id", parent))
 }
 
 /// A user's row, put into the form in which it is kept.

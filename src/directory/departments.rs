@@ -57,13 +57,7 @@ impl Registrar {
     pub async fn upsert_departments(&self, caller: &Caller, rows: Vec<DepartmentDraft>) -> Result<i64, Refusal> {
         self.may_write(caller)?;
         line::longest("departments", rows.len(), DEPARTMENTS_MAX, "entries")?;
-        for row in &rows {
-            check::external_id("department.department_id", &row.external_id)?;
-            line::name("department.name", &row.name)?;
-            if let Some(parent) = &row.parent {
-                check::external_id("department.parent_id", parent)?;
-            }
-        }
+        rows.iter().try_for_each(check::department)?;
         let seq = self.parts.store.directory.upsert_departments(rows, self.parts.clock.now()).await?;
         self.parts.follower.catch_up(seq).await?;
         Ok(seq)

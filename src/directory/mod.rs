@@ -9,15 +9,21 @@ mod follow;
 mod leaving;
 mod members;
 mod moving;
+mod sync;
 mod tags;
 mod users;
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 pub use departments::{DepartmentView, DepartmentWritten};
 pub use follow::{Follower, Heed, Memory};
 pub use members::{MemberEdit, MembersEdited};
 pub use moving::{DepartmentMoved, GrantChange};
+pub use sync::{
+    ENDED_MAX, NO_ROW, SHARE_DEFAULT, SyncDifference, SyncDone, SyncDraft, SyncProgress, SyncRun, SyncTotals,
+};
 pub use tags::{TagFilter, TagView, TagWritten};
 pub use users::{UserBulk, UserQuery, UsersUpserted};
 
@@ -27,6 +33,7 @@ use crate::access::Caller;
 use crate::domain::access::KeyScope;
 use crate::domain::refusal::Refusal;
 use crate::runtime::clock::SharedClock;
+use crate::runtime::ids::IdSource;
 use crate::store::Store;
 
 /// Refused rows that an answer lists; the others are only counted.
@@ -36,6 +43,8 @@ pub const ROW_ERRORS_MAX: usize = 1_000;
 #[derive(Clone)]
 pub struct Registrar {
     parts: Arc<RegistrarParts>,
+    /// Who takes over a whole source at the moment.
+    syncing: Arc<Semaphore>,
 }
 
 /// What the use-cases of the directory are made of.
@@ -49,13 +58,15 @@ pub struct RegistrarParts {
     pub follower: Follower,
     /// The time.
     pub clock: SharedClock,
+    /// Where ids come from.
+    pub ids: Arc<IdSource>,
 }
 
 impl Registrar {
     /// The use-cases over these parts.
     #[must_use]
     pub fn new(parts: RegistrarParts) -> Registrar {
-        Registrar { parts: Arc::new(parts) }
+        Registrar { parts: Arc::new(parts), syncing: Arc::new(Semaphore::new(1)) }
     }
 }
 

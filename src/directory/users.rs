@@ -182,7 +182,7 @@ impl UserBulk {
             let mut place = 0..;
             places.retain(|_| place.next().is_none_or(|place| !kept.contains(&place)));
         }
-        add_kept_tags(&mut rows, &parts.memory.index.snapshot());
+        add_kept_tags(&mut rows, &parts.memory.index.snapshot(), Tags::All);
         let written = parts.store.directory.upsert_users(rows, parts.clock.now()).await?;
         self.written.created += written.created;
         self.written.updated += written.updated;
@@ -196,9 +196,18 @@ impl UserBulk {
     }
 }
 
-/// An upsert adds tags and takes none away, while the store's rows are whole: the tags that a user has already
-/// are added to the row.
-fn add_kept_tags(rows: &mut [UserDraft], snapshot: &Snapshot) {
+/// Which of the tags that a user has stay beside those of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tags {
+    /// All of them.
+    All,
+    /// Those `key:value` whose key the row does not name, and all plain ones.
+    ByKey,
+}
+
+/// An upsert adds tags and takes none away, while the store's rows are whole: the tags that stay with a user are
+/// added to the row.
+pub(super) fn add_kept_tags(rows: &mut [UserDraft], snapshot: &Snapshot, stay: Tags) {
     let ids: Vec<&str> = rows.iter().map(|row| row.external_id.as_str()).collect();
     let ordinals = snapshot.users().ordinals(&ids);
     let known: Set = ordinals.iter().flatten().copied().collect();
@@ -213,9 +222,16 @@ fn add_kept_tags(rows: &mut [UserDraft], snapshot: &Snapshot) {
     for (row, ordinal) in rows.iter_mut().zip(ordinals) {
         let Some(ordinal) = ordinal else { continue };
         for (name, members) in &kept {
-            if members.contains(ordinal) && !row.tags.iter().any(|tag| tag == name) {
+            let key = if stay == Tags::ByKey { key_of(name) } else { None };
+            let stands = |tag: &String| tag == name || key.is_some() && key_of(tag) == key;
+            if members.contains(ordinal) && !row.tags.iter().any(stands) {
                 row.tags.push((*name).to_owned());
             }
         }
     }
+}
+
+/// The key of a tag `key:value`.
+fn key_of(tag: &str) -> Option<&str> {
+    tag.split_once(':').map(|(key, _)| key)
 }

@@ -76,6 +76,10 @@ id!(
     LegId, "leg"
 );
 id!(
+    /// One taking over of a source of people.
+    SyncId, "syn"
+);
+id!(
     /// Up to 1,000 deliveries of one leg.
     BatchId, "bat"
 );

@@ -181,6 +181,8 @@ reasons! {
         "部门[“{department}”]将位于它自己之下。请另选上级部门。";
     DepartmentInUse = "DEPARTMENT_IN_USE", FailedPrecondition, "Something still belongs to the department or names it.",
         "部门[“{department}”]仍在使用[：下级部门 {departments} 个][；人员 {people} 个][；应用 {applications} 个][；授权 {grants} 项][；标签 {tags} 个][；角色 {roles} 个]。请先移走或结束它们。";
+    SnapshotShrinks = "SNAPSHOT_SHRINKS", FailedPrecondition, "More people would leave by the snapshot than may.",
+        "按这份名单将有[ {left} 人离开][（共 {people} 人）]，超过允许的比例[ {limit}]。没有写入任何内容；请检查名单，或放宽比例。";
     TagCycle = "TAG_CYCLE", FailedPrecondition, "A rule tag would use itself.",
         "规则标签[“{tag}”]会用到它自己。请从规则中去掉。";
     IdempotencyMismatch = "IDEMPOTENCY_MISMATCH", AlreadyExists, "The idempotency key was used with another request.",

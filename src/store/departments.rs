@@ -11,6 +11,10 @@ use crate::domain::time::At;
 /// The organisation tree, one department at a time. Every write appends to the change feed and returns its number.
 #[async_trait]
 pub trait Departments: Send + Sync {
+    /// How many departments [`super::Directory::upsert_departments`] would make or change, or its refusal. Writes
+    /// nothing.
+    async fn check(&self, rows: Vec<DepartmentDraft>) -> Result<u64>;
+
     /// Hangs a department under another one, or makes it a root. `NOT_FOUND`, `UNKNOWN_DEPARTMENT` for the one above,
     /// `DEPARTMENT_CYCLE`. Where it hangs there already, nothing is written.
     async fn relocate(&self, external_id: &str, parent: Option<&str>, at: At) -> Result<i64>;

@@ -31,6 +31,7 @@ mod review;
 mod rights;
 mod roles;
 mod settling;
+mod sources;
 pub mod sqlite;
 mod users;
 
@@ -53,6 +54,7 @@ pub use report::{Reports, RollupFilter, RollupRow};
 pub use requests::{Decided, RequestFilter, Requests};
 pub use review::{Ballot, Cast, Reviews};
 pub use roles::Roles;
+pub use sources::{Difference, Sources};
 
 use crate::domain::refusal::{self, Refusal};
 
@@ -87,6 +89,8 @@ pub struct Store {
     pub requests: Arc<dyn Requests>,
     /// Who has which role.
     pub roles: Arc<dyn Roles>,
+    /// People by the system that they come from.
+    pub sources: Arc<dyn Sources>,
 }
 
 /// Why the store could not do it. Never says what the data was.

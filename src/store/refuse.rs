@@ -91,6 +91,12 @@ pub(super) fn own_user() -> Refusal {
     Refusal::new(Reason::IdTaken, message).field("user.user_id")
 }
 
+/// Somebody who receives stays with the source that she comes from.
+pub(super) fn of_another_source() -> Refusal {
+    let message = "Another source looks after this person; take the row out, or let the other one end it first.";
+    Refusal::new(Reason::IdTaken, message).field("user.user_id")
+}
+
 /// There is no such key.
 pub(super) fn unknown_key() -> Refusal {
     Refusal::new(Reason::NotFound, "There is no such key.").field("key_id")

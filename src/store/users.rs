@@ -1,6 +1,6 @@
 //! The bulk write of users, decided without a database: from the rows and from what is kept to what is written.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::members::MemberChanges;
 use super::{Error, Result, RowError, UsersWritten, refuse};
@@ -50,11 +50,16 @@ pub(super) struct Entry {
     pub(super) locale: String,
     /// The key of the primary department.
     pub(super) primary_id: Option<i64>,
+    /// The source that looks after it.
+    pub(super) source_id: Option<i64>,
     /// Where it can be reached; see [`sort`].
     pub(super) addresses: Vec<Address>,
     /// Static tags and tags of departments.
     pub(super) tag_ids: Vec<i64>,
 }
+
+/// The number of a source that was never written.
+pub(super) const NO_SOURCE: i64 = 0;
 
 /// What is to be written, in this order: tags with their changes, the change of the users, then rows and sets.
 #[derive(Debug)]
@@ -102,6 +107,25 @@ impl Names {
     }
 }
 
+impl Entry {
+    /// Whether two entries say the same but for their source.
+    pub(super) fn says_as_much_as(&self, other: &Entry) -> bool {
+        let Entry { kind, name, status, locale, primary_id, source_id: _, addresses, tag_ids } = self;
+        (kind, name, status, locale) == (&other.kind, &other.name, &other.status, &other.locale)
+            && (primary_id, addresses, tag_ids) == (&other.primary_id, &other.addresses, &other.tag_ids)
+    }
+}
+
+impl Known {
+    /// Takes departments that will be there for such as are.
+    pub(super) fn expect(&mut self, coming: &HashSet<String>, named: &[String]) {
+        for (number, id) in (1..).zip(named.iter().filter(|id| coming.contains(*id))) {
+            // No key is below 0.
+            self.departments.entry(id.clone()).or_insert((-number, -number));
+        }
+    }
+}
+
 impl Write {
     /// Addresses that are not kept yet.
     pub(super) fn new_addresses(&self) -> impl Iterator<Item = &Address> {
@@ -133,11 +157,11 @@ pub(super) fn sort(addresses: &mut [Address]) {
     addresses.sort_unstable_by(|a, b| (a.channel, &a.value).cmp(&(b.channel, &b.value)));
 }
 
-/// Decides the rows in their order. A refused row is left out, the others are written; of two rows of one user
-/// the last stands.
-pub(super) fn plan(rows: Vec<UserDraft>, known: Known) -> Result<Plan> {
+/// Decides the rows in their order, in the name of a source or of none. A refused row is left out, the others are
+/// written; of two rows of one user the last stands.
+pub(super) fn plan(rows: Vec<UserDraft>, known: Known, source_id: Option<i64>) -> Result<Plan> {
     let seq = known.seq;
-    let mut bulk = Bulk { known, seq, tags: Vec::new(), users: Vec::new(), places: HashMap::new() };
+    let mut bulk = Bulk { known, source_id, seq, tags: Vec::new(), users: Vec::new(), places: HashMap::new() };
     let mut written = UsersWritten::default();
     for (row, draft) in rows.into_iter().enumerate() {
         match bulk.resolve(&draft) {
@@ -171,6 +195,7 @@ pub(super) fn plan(rows: Vec<UserDraft>, known: Known) -> Result<Plan> {
 /// One bulk write under way.
 struct Bulk {
     known: Known,
+    source_id: Option<i64>,
     /// The number of the last change, new tags included.
     seq: i64,
     tags: Vec<Tag>,
@@ -196,6 +221,7 @@ impl Bulk {
         if draft.kind == UserKind::Group && !draft.tags.is_empty() {
             return Err(refuse::groups_have_no_tags("user.tags"));
         }
+        let source_id = self.source_of(&draft.external_id)?;
         let mut tag_ids = Vec::with_capacity(draft.departments.len() + draft.tags.len() + 1);
         for external_id in &draft.departments {
             tag_ids.push(self.department(external_id)?.1);
@@ -221,7 +247,20 @@ impl Bulk {
         addresses.dedup();
         let UserDraft { kind, status, .. } = *draft;
         let (name, locale) = (draft.name.clone(), draft.locale.clone());
-        Ok(Entry { kind, name, status, locale, primary_id, addresses, tag_ids })
+        Ok(Entry { kind, name, status, locale, primary_id, source_id, addresses, tag_ids })
+    }
+
+    /// Which source looks after a user once the row is written.
+    fn source_of(&self, external_id: &str) -> std::result::Result<Option<i64>, Refusal> {
+        let kept = self.known.users.get(external_id).map(|(_, kept)| kept);
+        let before = kept.and_then(|kept| kept.source_id);
+        match (self.source_id, before) {
+            (None, before) => Ok(before),
+            (Some(own), Some(other)) if other != own && kept.is_some_and(|kept| kept.status.receives()) => {
+                Err(refuse::of_another_source())
+            }
+            (own, _) => Ok(own),
+        }
     }
 
     fn department(&self, external_id: &str) -> std::result::Result<(i64, i64), Refusal> {
@@ -269,6 +308,7 @@ impl Bulk {
         if *kept == wanted {
             return Ok(Done::Unchanged);
         }
+        let done = if kept.says_as_much_as(&wanted) { Done::Unchanged } else { Done::Updated };
         let (ordinal, before) = (*ordinal, std::mem::replace(kept, wanted.clone()));
         if let Some(place) = self.places.get(&ordinal) {
             self.users[*place].wanted = wanted;
@@ -276,7 +316,7 @@ impl Bulk {
             self.places.insert(ordinal, self.users.len());
             self.users.push(Write { ordinal, external_id, kept: Some(before), wanted });
         }
-        Ok(Done::Updated)
+        Ok(done)
     }
 
     /// The sets that such a user is in: groups only in those of reachability, and in `everyone` only people

@@ -15,6 +15,7 @@ pub mod publish;
 pub mod request;
 pub mod review;
 pub mod role;
+pub mod sync;
 pub mod text;
 pub mod time;
 

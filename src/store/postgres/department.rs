@@ -66,6 +66,12 @@ pub(super) async fn upsert(session: &Session, rows: Vec<DepartmentDraft>, at: At
     feed.write(session, at).await
 }
 
+/// How many departments the rows would make or change.
+pub(super) async fn check(session: &Session, rows: Vec<DepartmentDraft>) -> Result<u64> {
+    let Plan { created, updated, .. } = departments::plan(rows, all(session).await?, i64::MIN..)?;
+    Ok((created.len() + updated.len()) as u64)
+}
+
 /// Hangs a department under another one, or makes it a root. Returns the change number.
 pub(super) async fn relocate(session: &Session, external_id: &str, parent: Option<&str>, at: At) -> Result<i64> {
     let mut feed = Feed::lock(session).await?;

@@ -97,6 +97,10 @@ impl Directory for Postgres {
 
 #[async_trait]
 impl Departments for Postgres {
+    async fn check(&self, rows: Vec<DepartmentDraft>) -> Result<u64> {
+        department::check(&self.snapshot().await?, rows).await
+    }
+
     async fn relocate(&self, external_id: &str, parent: Option<&str>, at: At) -> Result<i64> {
         let session = self.transaction().await?;
         let seq = department::relocate(&session, external_id, parent, at).await?;

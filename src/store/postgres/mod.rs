@@ -40,6 +40,7 @@ mod role;
 mod row;
 mod session;
 mod settle;
+mod source;
 mod tag;
 mod tally;
 mod upsert;

@@ -74,7 +74,8 @@ impl Postgres {
             reports: shared.clone(),
             reviews: shared.clone(),
             requests: shared.clone(),
-            roles: shared,
+            roles: shared.clone(),
+            sources: shared,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The bulk write of users: what is kept is read at once, the plan made, new rows copied in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::types::{ToSql, Type};
 
@@ -16,9 +16,29 @@ use crate::store::{Error, Result, UsersWritten};
 
 /// Writes the rows in one transaction. A refused row is left out, the others are written.
 pub(super) async fn users(session: &Session, rows: Vec<UserDraft>, at: At) -> Result<UsersWritten> {
-    let mut feed = Feed::lock(session).await?;
-    let known = look_up(session, &Names::of(&rows), feed.seq()).await?;
-    let Plan { mut written, tags, users, created, leaving, ordinal, members } = users::plan(rows, known)?;
+    let feed = Feed::lock(session).await?;
+    let plan = plan(session, rows, None, &HashSet::new(), feed.seq()).await?;
+    write(session, feed, plan, at).await
+}
+
+/// What the rows would change, in the name of a source or of none, once the departments `coming` were there; the last
+/// change has the number `seq`.
+pub(super) async fn plan(
+    session: &Session,
+    rows: Vec<UserDraft>,
+    source_id: Option<i64>,
+    coming: &HashSet<String>,
+    seq: i64,
+) -> Result<Plan> {
+    let names = Names::of(&rows);
+    let mut known = look_up(session, &names, seq).await?;
+    known.expect(coming, &names.departments);
+    users::plan(rows, known, source_id)
+}
+
+/// Writes a plan in the transaction in which it was made.
+pub(super) async fn write(session: &Session, mut feed: Feed, plan: Plan, at: At) -> Result<UsersWritten> {
+    let Plan { mut written, tags, users, created, leaving, ordinal, members } = plan;
     for planned in &tags {
         if feed.append_new(ChangeCode::Tag) != planned.id {
             return Err(Error::Damaged("the order of changes".into()));
@@ -64,7 +84,7 @@ async fn look_up(session: &Session, names: &Names, seq: i64) -> Result<Known> {
 
 /// What is kept of users, by external id.
 async fn kept(session: &Session, external_ids: &[String]) -> Result<HashMap<String, (u32, Entry)>> {
-    const USERS: &str = "select external_id, ordinal, kind, name, status, locale, primary_department_id \
+    const USERS: &str = "select external_id, ordinal, kind, name, status, locale, primary_department_id, source_id \
                          from \"user\" where external_id = any($1)";
     const ADDRESSES: &str = "select u.external_id, address.channel, address.value \
                              from \"user\" u join address on address.ordinal = u.ordinal where u.external_id = any($1)";
@@ -81,6 +101,7 @@ async fn kept(session: &Session, external_ids: &[String]) -> Result<HashMap<Stri
             status: known(UserStatus::from_code(get(row, 4)?), "status")?,
             locale: get(row, 5)?,
             primary_id: get(row, 6)?,
+            source_id: get(row, 7)?,
             addresses: Vec::new(),
             tag_ids: Vec::new(),
         };
@@ -118,14 +139,14 @@ impl Codes {
 }
 
 async fn insert(session: &Session, users: &[&Write]) -> Result<()> {
-    const SQL: &str = "copy \"user\" (ordinal, external_id, kind, name, status, locale, primary_department_id, version) \
-                       from stdin binary";
-    const TYPES: [Type; 8] =
-        [Type::INT8, Type::TEXT, Type::INT8, Type::TEXT, Type::INT8, Type::TEXT, Type::INT8, Type::INT8];
+    const SQL: &str = "copy \"user\" (ordinal, external_id, kind, name, status, locale, primary_department_id, \
+                       source_id, version) from stdin binary";
+    const TYPES: [Type; 9] =
+        [Type::INT8, Type::TEXT, Type::INT8, Type::TEXT, Type::INT8, Type::TEXT, Type::INT8, Type::INT8, Type::INT8];
     let codes: Vec<Codes> = users.iter().map(|write| Codes::of(write)).collect();
     let mut rows: Vec<Vec<&(dyn ToSql + Sync)>> = Vec::with_capacity(users.len());
     for (write, codes) in users.iter().zip(&codes) {
-        let Entry { name, locale, primary_id, .. } = &write.wanted;
+        let Entry { name, locale, primary_id, source_id, .. } = &write.wanted;
         rows.push(vec![
             &codes.ordinal,
             &write.external_id,
@@ -134,6 +155,7 @@ async fn insert(session: &Session, users: &[&Write]) -> Result<()> {
             &codes.status,
             locale,
             primary_id,
+            source_id,
             &1_i64,
         ]);
     }
@@ -142,9 +164,10 @@ async fn insert(session: &Session, users: &[&Write]) -> Result<()> {
 
 async fn update(session: &Session, users: &[&Write]) -> Result<()> {
     const SQL: &str = "update \"user\" u set kind = new.kind, name = new.name, status = new.status, \
-                       locale = new.locale, primary_department_id = new.primary_id, version = version + 1 \
-                       from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::bigint[]) \
-                       as new (ordinal, kind, name, status, locale, primary_id) where u.ordinal = new.ordinal";
+                       locale = new.locale, primary_department_id = new.primary_id, source_id = new.source_id, \
+                       version = version + 1 from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], \
+                       $5::text[], $6::bigint[], $7::bigint[]) \
+                       as new (ordinal, kind, name, status, locale, primary_id, source_id) where u.ordinal = new.ordinal";
     if users.is_empty() {
         return Ok(());
     }
@@ -155,7 +178,8 @@ async fn update(session: &Session, users: &[&Write]) -> Result<()> {
     let names: Vec<&str> = users.iter().map(|write| write.wanted.name.as_str()).collect();
     let locales: Vec<&str> = users.iter().map(|write| write.wanted.locale.as_str()).collect();
     let primaries: Vec<Option<i64>> = users.iter().map(|write| write.wanted.primary_id).collect();
-    session.execute(SQL, &[&ordinals, &kinds, &names, &statuses, &locales, &primaries]).await.map(|_| ())
+    let sources: Vec<Option<i64>> = users.iter().map(|write| write.wanted.source_id).collect();
+    session.execute(SQL, &[&ordinals, &kinds, &names, &statuses, &locales, &primaries, &sources]).await.map(|_| ())
 }
 
 async fn write_addresses(session: &Session, users: &[Write], at: At) -> Result<()> {

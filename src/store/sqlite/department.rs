@@ -63,6 +63,12 @@ pub(super) fn upsert(connection: &Connection, rows: Vec<DepartmentDraft>, at: At
     Ok(())
 }
 
+/// How many departments the rows would make or change.
+pub(super) fn check(connection: &Connection, rows: Vec<DepartmentDraft>) -> Result<u64> {
+    let Plan { created, updated, .. } = departments::plan(rows, all(connection)?, i64::MIN..)?;
+    Ok((created.len() + updated.len()) as u64)
+}
+
 /// Hangs a department under another one, or makes it a root. Returns the change number.
 pub(super) fn relocate(connection: &Connection, external_id: &str, parent: Option<&str>, at: At) -> Result<i64> {
     match departments::moved(all(connection)?, external_id, parent)? {

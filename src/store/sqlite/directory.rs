@@ -93,6 +93,10 @@ impl Directory for Sqlite {
 
 #[async_trait]
 impl Departments for Sqlite {
+    async fn check(&self, rows: Vec<DepartmentDraft>) -> Result<u64> {
+        self.readers.read(move |connection| snapshot(connection, |moment| department::check(moment, rows))).await
+    }
+
     async fn relocate(&self, external_id: &str, parent: Option<&str>, at: At) -> Result<i64> {
         let (id, parent) = (external_id.to_owned(), parent.map(str::to_owned));
         self.writer.write(move |connection| department::relocate(connection, &id, parent.as_deref(), at)).await

@@ -31,6 +31,7 @@ mod review;
 mod role;
 mod row;
 mod settle;
+mod source;
 mod survey;
 mod tag;
 mod tally;
@@ -98,7 +99,8 @@ impl Sqlite {
             reports: shared.clone(),
             reviews: shared.clone(),
             requests: shared.clone(),
-            roles: shared,
+            roles: shared.clone(),
+            sources: shared,
         }
     }
 

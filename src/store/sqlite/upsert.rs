@@ -1,6 +1,6 @@
 //! The bulk write of users: what is kept is read, the plan made, the sets written once at the end.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -13,9 +13,28 @@ use crate::store::{Error, Result, UsersWritten};
 
 /// Writes the rows in one transaction. A refused row is left out, the others are written.
 pub(super) fn users(connection: &Connection, rows: Vec<UserDraft>, at: At) -> Result<UsersWritten> {
-    let known = look_up(connection, Names::of(&rows))?;
-    let first = known.ordinal;
-    let Plan { mut written, tags, users, created, leaving, ordinal, members } = users::plan(rows, known)?;
+    let plan = plan(connection, rows, None, &HashSet::new())?;
+    write(connection, plan, at)
+}
+
+/// What the rows would change, in the name of a source or of none, once the departments `coming` were there.
+pub(super) fn plan(
+    connection: &Connection,
+    rows: Vec<UserDraft>,
+    source_id: Option<i64>,
+    coming: &HashSet<String>,
+) -> Result<Plan> {
+    let names = Names::of(&rows);
+    let departments = names.departments.clone();
+    let mut known = look_up(connection, names)?;
+    known.expect(coming, &departments);
+    users::plan(rows, known, source_id)
+}
+
+/// Writes a plan in the transaction in which it was made.
+pub(super) fn write(connection: &Connection, plan: Plan, at: At) -> Result<UsersWritten> {
+    let first = head(connection, "ordinal")?;
+    let Plan { mut written, tags, users, created, leaving, ordinal, members } = plan;
     for planned in tags {
         if tag::insert(connection, &planned, at)? != planned.id {
             return Err(Error::Damaged("the order of changes".into()));
@@ -78,19 +97,19 @@ fn look_up(connection: &Connection, names: Names) -> Result<Known> {
 }
 
 fn kept(connection: &Connection, external_id: &str) -> Result<Option<(u32, Entry)>> {
-    type Columns = (u32, i64, String, i64, String, Option<i64>);
+    type Columns = (u32, i64, String, i64, String, Option<i64>, Option<i64>);
+    const SQL: &str = "select ordinal, kind, name, status, locale, primary_department_id, source_id \
+                       from user where external_id = ?1";
     let row: Option<Columns> = connection
-        .prepare_cached(
-            "select ordinal, kind, name, status, locale, primary_department_id from user where external_id = ?1",
-        )
+        .prepare_cached(SQL)
         .and_then(|mut statement| {
             let columns = |row: &rusqlite::Row<'_>| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
             };
             statement.query_row([external_id], columns).optional()
         })
         .map_err(fault)?;
-    let Some((ordinal, kind, name, status, locale, primary_id)) = row else { return Ok(None) };
+    let Some((ordinal, kind, name, status, locale, primary_id, source_id)) = row else { return Ok(None) };
     let mut addresses = user::addresses(connection, ordinal)?;
     users::sort(&mut addresses);
     let entry = Entry {
@@ -99,6 +118,7 @@ fn kept(connection: &Connection, external_id: &str) -> Result<Option<(u32, Entry
         status: known(UserStatus::from_code(status), "status")?,
         locale,
         primary_id,
+        source_id,
         addresses,
         tag_ids: member::rows_of(connection, ordinal)?,
     };
@@ -107,13 +127,13 @@ fn kept(connection: &Connection, external_id: &str) -> Result<Option<(u32, Entry
 
 fn insert(connection: &Connection, ordinal: u32, external_id: &str, entry: &Entry) -> Result<()> {
     const SQL: &str = "insert into user \
-                       (ordinal, external_id, kind, name, status, locale, primary_department_id, version) \
-                       values (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1)";
-    let Entry { kind, name, status, locale, primary_id, .. } = entry;
+                       (ordinal, external_id, kind, name, status, locale, primary_department_id, source_id, version) \
+                       values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1)";
+    let Entry { kind, name, status, locale, primary_id, source_id, .. } = entry;
     connection
         .prepare_cached(SQL)
         .and_then(|mut statement| {
-            statement.execute((ordinal, external_id, *kind as i64, name, *status as i64, locale, primary_id))
+            statement.execute((ordinal, external_id, *kind as i64, name, *status as i64, locale, primary_id, source_id))
         })
         .map(|_| ())
         .map_err(fault)
@@ -121,11 +141,13 @@ fn insert(connection: &Connection, ordinal: u32, external_id: &str, entry: &Entr
 
 fn update(connection: &Connection, ordinal: u32, entry: &Entry) -> Result<()> {
     const SQL: &str = "update user set kind = ?2, name = ?3, status = ?4, locale = ?5, primary_department_id = ?6, \
-                       version = version + 1 where ordinal = ?1";
-    let Entry { kind, name, status, locale, primary_id, .. } = entry;
+                       source_id = ?7, version = version + 1 where ordinal = ?1";
+    let Entry { kind, name, status, locale, primary_id, source_id, .. } = entry;
     connection
         .prepare_cached(SQL)
-        .and_then(|mut statement| statement.execute((ordinal, *kind as i64, name, *status as i64, locale, primary_id)))
+        .and_then(|mut statement| {
+            statement.execute((ordinal, *kind as i64, name, *status as i64, locale, primary_id, source_id))
+        })
         .map(|_| ())
         .map_err(fault)
 }

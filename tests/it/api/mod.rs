@@ -17,3 +17,4 @@ mod publish;
 mod refusals;
 mod review;
 mod shared;
+mod sync;

@@ -15,6 +15,7 @@ use campanile::domain::id::MessageId;
 use campanile::domain::page::PageRequest;
 use campanile::domain::refusal::Refusal;
 use campanile::runtime::clock::ManualClock;
+use campanile::runtime::ids::IdSource;
 use campanile::runtime::tasks::Tasks;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -52,6 +53,7 @@ pub async fn office(people: u32) -> Office {
         memory: memory.clone(),
         follower: follower.clone(),
         clock: Arc::new(ManualClock::at(NOW)),
+        ids: Arc::new(IdSource::new(Arc::new(ManualClock::at(NOW)), 1)),
     });
     Office { store, memory, follower, registrar, cancelled, _tasks: tasks, _fresh: fresh }
 }

@@ -20,6 +20,7 @@ mod report;
 mod requests;
 mod review;
 mod roles;
+mod sources;
 mod together;
 
 pub use campanile::store::Store;
