@@ -235,6 +235,41 @@ fn a_table_changes_only_what_its_columns_say() {
 }
 
 #[test]
+fn a_whole_source_is_shown_first_and_whoever_is_missing_leaves() {
+    let service = Service::start();
+    let file = |name: &str, text: &str| {
+        let path = service.folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let departments = file("d.csv", "department_id,name,parent_id\nlibrary,图书馆,school\nschool,学校,\n");
+    let rows = |ids: std::ops::Range<u32>| ids.map(|id| format!("{id},王{id},library\n")).collect::<String>();
+    let users = file("u.csv", &format!("user_id,name,department\n{}", rows(1..21)));
+    let sync = ["sync", "--source", "hr", departments.as_str(), users.as_str()];
+    let said = service.done(&[&sync[..], &["--dry-run"]].concat());
+    assert!(said.contains("20") && said.contains("Nothing was written."), "{said}");
+    assert!(!service.done(&["admin", "department", "list"]).contains("library"));
+    let said = service.done(&sync);
+    assert!(said.contains("2 departments are new or changed.") && said.contains("Taken over as syn_"), "{said}");
+    let fewer = file("fewer.csv", &format!("user_id,name,department\n{}", rows(1..19)));
+    let sync = ["sync", "--source", "hr", departments.as_str(), fewer.as_str()];
+    let (code, _, err) = service.run(&sync);
+    assert_eq!((code, err.contains("2 of 20 people would leave")), (Some(1), true), "{err}");
+    let said = service.done(&[&sync[..], &["--max-removed", "10%"]].concat());
+    assert!(said.contains("Some of them: 19, 20"), "{said}");
+    let broken = file("broken.csv", "user_id,name,department\n,无名,library\n");
+    let (code, _, err) = service.run(&["sync", "--source", "hr", departments.as_str(), broken.as_str()]);
+    assert_eq!((code, err.contains("line 2")), (Some(2), true), "{err}");
+
+    let said = service.done(&["admin", "department", "move", "library", "--dry-run"]);
+    assert!(said.contains("library would hang under nothing") && said.contains("No grant"), "{said}");
+    let (code, _, err) = service.run(&["admin", "department", "delete", "library"]);
+    assert_eq!((code, err.contains("20 people in it")), (Some(1), true), "{err}");
+    service.done(&["admin", "department", "set", "annex", "--name", "分馆"]);
+    assert_eq!(service.done(&["admin", "department", "delete", "annex"]), "annex is removed.");
+}
+
+#[test]
 fn what_can_never_succeed_is_not_to_be_tried_again_and_a_closed_pipe_is_no_fault() {
     let service = Service::start();
     let body = service.folder.path().join("body");
