@@ -93,6 +93,10 @@ pub trait Panels: Send + Sync {
     /// Whether somebody sits on any panel.
     fn sits(&self, person: u32, now: At) -> bool;
 
+    /// Who looks after what applications say for a department (the store's key), ascending: they are told how a review
+    /// of such a message ended.
+    fn keepers(&self, department_id: i64, tree: &Tree, now: At) -> Vec<u32>;
+
     /// Who is told at once of what was sent without a review, ascending.
     fn auditors(&self, tree: &Tree, now: At) -> Vec<u32>;
 }

@@ -33,6 +33,10 @@ impl Panels for Offices {
         self.0.runs_the_platform(principal, now) || self.0.of(principal).iter().any(reviews)
     }
 
+    fn keepers(&self, department_id: i64, tree: &Tree, now: At) -> Vec<u32> {
+        self.0.holders(Role::DepartmentAdministrator, Some(department_id), tree, now)
+    }
+
     fn auditors(&self, tree: &Tree, now: At) -> Vec<u32> {
         self.0.holders(Role::Auditor, None, tree, now)
     }

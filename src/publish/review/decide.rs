@@ -41,10 +41,24 @@ impl Publisher {
     /// `OWN_MESSAGE`, `REVIEW_CHANGED`, `REVIEW_LAPSED`, `FIELD_REQUIRED`, `FIELD_TOO_LONG`, `FIELD_INVALID`,
     /// `PAST_SEND_AT`, `EXPIRE_BEFORE_SEND`.
     pub async fn review(&self, caller: &Caller, wanted: Deciding) -> Result<MessageRow, Refusal> {
+        let store = &self.parts.store;
+        let (ballot, review) = self.ballot(caller, &wanted).await?;
+        match store.reviews.vote(ballot).await? {
+            Cast::Counted(state) => {
+                tracing::info!(message = %wanted.message, decision = ?wanted.decision, ?state, "a reviewer decided");
+                store.messages.message(wanted.message).await?.ok_or_else(not_found)
+            }
+            Cast::Changed => Err(changed(&review)),
+            Cast::Closed => Err(over()),
+        }
+    }
+
+    /// The vote that the caller may cast, and the review that it is about.
+    async fn ballot(&self, caller: &Caller, wanted: &Deciding) -> Result<(Ballot, Review), Refusal> {
         let person = caller.require_person()?;
         live(caller)?;
         caller.require(KeyScope::Publish)?;
-        remark(&wanted)?;
+        remark(wanted)?;
         let (store, now) = (&self.parts.store, self.parts.clock.now());
         let row = store.messages.message(wanted.message).await?.ok_or_else(not_found)?;
         let review = store.reviews.review(wanted.message).await?.ok_or_else(not_found)?;
@@ -54,25 +68,17 @@ impl Publisher {
         if review.state != ReviewState::Open {
             return Err(over());
         }
-        self.parts.shown(&row, &review, &wanted, person, now).await?;
-        release_at(&wanted, &row, now)?;
-        let vote =
-            Vote { reviewer: person, in_place_of, decision: wanted.decision, comment: wanted.comment.clone(), at: now };
+        self.parts.shown(&row, &review, wanted, person, now).await?;
+        release_at(wanted, &row, now)?;
+        let (decision, comment) = (wanted.decision, wanted.comment.clone());
         let ballot = Ballot {
             message: wanted.message,
             fingerprint: review.opening.fingerprint,
-            vote,
+            vote: Vote { reviewer: person, in_place_of, decision, comment, at: now },
             release_at: wanted.release_at,
             plans: plans_to_end(&row.facts),
         };
-        match store.reviews.vote(ballot).await? {
-            Cast::Counted(state) => {
-                tracing::info!(message = %row.facts.id, decision = ?wanted.decision, ?state, "a reviewer decided");
-                store.messages.message(wanted.message).await?.ok_or_else(not_found)
-            }
-            Cast::Changed => Err(changed(&review)),
-            Cast::Closed => Err(over()),
-        }
+        Ok((ballot, review))
     }
 }
 

@@ -17,6 +17,16 @@ impl Publisher {
     /// # Errors
     /// `PERSON_REQUIRED`, `TEST_KEY`, `SCOPE_MISSING`, `ROLE_MISSING`, `UNKNOWN_USER`, `FIELD_INVALID`.
     pub async fn delegate_reviews(&self, caller: &Caller, deputy: Option<(String, At)>) -> Result<(), Refusal> {
+        let reviews = &self.parts.store.reviews;
+        let (person, named) = self.deputy(caller, deputy)?;
+        match named {
+            Some(deputy) => Ok(reviews.depute(deputy).await?),
+            None => Ok(reviews.recall_deputy(person).await?),
+        }
+    }
+
+    /// Who calls, and whom she may name.
+    fn deputy(&self, caller: &Caller, wanted: Option<(String, At)>) -> Result<(u32, Option<Deputy>), Refusal> {
         let person = caller.require_person()?;
         live(caller)?;
         caller.require(KeyScope::Publish)?;
@@ -24,9 +34,7 @@ impl Publisher {
         if !self.parts.panels.sits(person, now) {
             return Err(role_missing(Role::Reviewer));
         }
-        let Some((user_id, until)) = deputy else {
-            return Ok(self.parts.store.reviews.recall_deputy(person).await?);
-        };
+        let Some((user_id, until)) = wanted else { return Ok((person, None)) };
         let Some(deputy) = self.parts.index.snapshot().users().ordinal(&user_id) else {
             let message = "There is no user with this id; look it up in the directory.";
             return Err(Refusal::new(Reason::UnknownUser, message).field("user_id").with("count", 1));
@@ -39,7 +47,6 @@ impl Publisher {
             let message = "A deputy's time ends in the future and within 90 days; choose such a time.";
             return Err(Refusal::new(Reason::FieldInvalid, message).field("until"));
         }
-        tracing::info!(of = person, deputy, "a deputy was named for reviews");
-        Ok(self.parts.store.reviews.depute(Deputy { of: person, deputy, until }).await?)
+        Ok((person, Some(Deputy { of: person, deputy, until })))
     }
 }

@@ -83,6 +83,18 @@ impl Teller {
         Ok(self.parts.store.reviews.tell(review.message, review.round, told).await?)
     }
 
+    /// The people behind a message: who published it, or looks after what applications say for the department, and
+    /// who is spoken for.
+    fn authors(&self, facts: &MessageFacts) -> Vec<u32> {
+        let (snapshot, now) = (self.parts.index.snapshot(), self.parts.clock.now());
+        let mut people = match facts.principal {
+            Principal::Person(person) => vec![person],
+            Principal::Application(_) => self.parts.panels.keepers(facts.department_id, snapshot.tree(), now),
+        };
+        people.extend(facts.sender);
+        people
+    }
+
     /// Who is told what.
     async fn announcements(&self, review: &Review, row: &MessageRow, told: Told) -> Result<Vec<Announcement>, Refusal> {
         let reviewers = self.parts.reviewers_now(&row.facts, &review.opening).await?;
@@ -117,12 +129,12 @@ impl Teller {
                 vec![say("asked", people, Case::Sent)]
             }
             Told::Asked if review.round > 1 => {
-                vec![say("paused", authors(&row.facts), Case::Paused), say("asked", reviewers.all(), Case::Asked)]
+                vec![say("paused", self.authors(&row.facts), Case::Paused), say("asked", reviewers.all(), Case::Asked)]
             }
             Told::Asked => vec![say("asked", reviewers.all(), Case::Asked)],
             Told::Reminded => vec![say("reminded", undecided(&reviewers), Case::Reminded)],
             Told::Author => {
-                let mut people = authors(&row.facts);
+                let mut people = self.authors(&row.facts);
                 if review.state == ReviewState::Lapsed {
                     people.extend(reviewers.all());
                 }
@@ -139,15 +151,6 @@ fn due(review: &Review) -> Told {
         (ReviewState::Open, _) => Told::Reminded,
         _ => Told::Author,
     }
-}
-
-/// The people behind a message: who published it and who is spoken for. Nobody, for most messages of applications.
-fn authors(facts: &MessageFacts) -> Vec<u32> {
-    let publisher = match facts.principal {
-        Principal::Person(person) => Some(person),
-        Principal::Application(_) => None,
-    };
-    publisher.into_iter().chain(facts.sender).collect()
 }
 
 fn worth_repeating(refusal: &Refusal) -> bool {

@@ -184,6 +184,24 @@ async fn reviewers_are_asked_and_authors_told_in_their_inboxes() {
 }
 
 #[tokio::test]
+async fn who_looks_after_an_application_hears_how_it_ended() {
+    let (app, campus, reviewer) = reviewing().await;
+    let assignment = v1::RoleAssignment {
+        user_id: user_id(9),
+        role: v1::Role::DepartmentAdministrator.into(),
+        department_id: "cs".to_owned(),
+        ..Default::default()
+    };
+    let request = v1::AssignRoleRequest { assignment: Some(assignment) };
+    app.access(&app.admin).assign_role(request).await.unwrap();
+    let id = held(&app, &campus, "one").await.message_id;
+    let shown = message(&app, &reviewer, &id).await.unwrap();
+    app.access(&reviewer).review_message(decision(&shown, v1::ReviewDecision::SendBack)).await.unwrap();
+    is_told(&app, &campus, &user_id(9), "退回修改 Sent back", &id).await;
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn an_emergency_is_announced_to_auditors_at_once() {
     let (app, campus, _) = reviewing().await;
     let assignment = v1::RoleAssignment { user_id: user_id(7), role: v1::Role::Auditor.into(), ..Default::default() };

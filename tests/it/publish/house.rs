@@ -132,6 +132,9 @@ impl Panels for Nobody {
     fn sits(&self, _: u32, _: At) -> bool {
         false
     }
+    fn keepers(&self, _: i64, _: &Tree, _: At) -> Vec<u32> {
+        vec![]
+    }
     fn auditors(&self, _: &Tree, _: At) -> Vec<u32> {
         vec![]
     }

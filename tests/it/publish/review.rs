@@ -37,6 +37,9 @@ impl Panels for Few {
     fn sits(&self, person: u32, _: At) -> bool {
         [0, nth(31), nth(32), nth(33)].contains(&person)
     }
+    fn keepers(&self, _: i64, _: &Tree, _: At) -> Vec<u32> {
+        vec![]
+    }
     fn auditors(&self, _: &Tree, _: At) -> Vec<u32> {
         vec![nth(34)]
     }
