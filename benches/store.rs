@@ -75,6 +75,8 @@ pub fn item(ids: &IdSource, now: At, seq: i64) -> Accept {
         reference: None,
         labels: Default::default(),
         lost_answer: LostAnswer::Repeat,
+        relation: None,
+        proof: false,
         created_at: now,
         send_at: now,
         expire_at: now,

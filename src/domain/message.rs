@@ -9,6 +9,7 @@ use super::channel::Channel;
 use super::class::Class;
 use super::content::Content;
 use super::id::{GrantId, KeyId, MessageId};
+use super::relation::Relation;
 use super::time::At;
 
 /// The most people of a message that gets a row in each person's history.
@@ -21,8 +22,12 @@ pub struct Draft {
     pub idempotency_key: String,
     /// SHA-256 of the canonical request without its key.
     pub digest: [u8; 32],
-    /// Whom it is for.
+    /// Whom it is for; a list of nobody where the relation says it.
     pub audience: Audience,
+    /// The earlier message that it refers to.
+    pub relation: Option<Relation>,
+    /// A marked trial copy: in no total.
+    pub proof: bool,
     /// What it says.
     pub content: Arc<Content>,
     /// How urgent it is.
@@ -173,6 +178,10 @@ pub struct MessageFacts {
     pub labels: BTreeMap<String, String>,
     /// What to do with lost answers.
     pub lost_answer: LostAnswer,
+    /// The earlier message that it refers to.
+    pub relation: Option<Relation>,
+    /// A marked trial copy: in no total.
+    pub proof: bool,
     /// When it was accepted.
     pub created_at: At,
     /// When it starts.

@@ -21,6 +21,7 @@ pub mod node;
 pub mod outcome;
 pub mod page;
 pub mod refusal;
+pub mod relation;
 pub mod request;
 pub mod review;
 pub mod role;

@@ -175,6 +175,8 @@ reasons! {
         "这条消息的审核已经结束，无需再作决定。";
     MessageFinished = "MESSAGE_FINISHED", FailedPrecondition, "The message has ended already.",
         "消息已经结束，无需再做什么。";
+    AlreadyAllClear = "ALREADY_ALL_CLEAR", FailedPrecondition, "The alarm has its all-clear already.",
+        "这条警报已经解除[（{message_id}）]。如需改动，请更正那条解除消息。";
     LastAdministrator = "LAST_ADMINISTRATOR", FailedPrecondition, "The change would leave nobody to administer.",
         "这样改动以后将没有管理员。请先为另一位管理员建立密钥。";
     DepartmentCycle = "DEPARTMENT_CYCLE", FailedPrecondition, "A department would lie under itself.",

@@ -9,6 +9,7 @@ use super::decide::{Decision, UsedToday};
 use super::handover::Ready;
 use super::plan::{self, ChannelPlan};
 use super::review::ReviewStatus;
+use super::tie::Tie;
 use crate::access::{Caller, token};
 use crate::domain::access::{KeyScope, Mode};
 use crate::domain::audience::Audience;
@@ -67,16 +68,23 @@ impl Publisher {
     /// `EMPTY_AUDIENCE`, `RECIPIENTS_UNEXPECTED`, `CHANNEL_NOT_CONFIGURED`, `QUOTA_EXHAUSTED`,
     /// `IDEMPOTENCY_MISMATCH`; from the commit also `TOKEN_INVALID` and `GRANT_REVOKED`; `DIRECTORY_MOVING`,
     /// `DRAINING`, `STORE_UNAVAILABLE` and `STORE_FULL`, which are worth repeating with the same key.
-    pub async fn publish(&self, caller: &Caller, draft: Draft) -> Result<Receipt, Refusal> {
+    pub async fn publish(&self, caller: &Caller, mut draft: Draft) -> Result<Receipt, Refusal> {
         caller.require(KeyScope::Publish)?;
         // Thousands of publishes wait at once, each as large as its largest step: the rare steps are boxed.
         if let Some(seq) = draft.min_directory_seq {
             Box::pin(self.see(seq)).await?;
         }
+        let tie = match draft.relation {
+            None => Tie::default(),
+            Some(_) => match Box::pin(self.tie(caller, &mut draft)).await {
+                Ok(tie) => tie,
+                Err(refusal) => return Box::pin(self.known_or(caller, &draft, refusal)).await,
+            },
+        };
         let mut seen = Seen::default();
         for _ in 0..ROUNDS {
             let place = self.committer.place().await?;
-            let (receipt, quota, committing) = match self.parts.attempt(caller, &draft, &seen, place) {
+            let (receipt, quota, committing) = match self.parts.attempt(caller, (&draft, &tie), &seen, place) {
                 Attempt::Committing(receipt, quota, committing) => (receipt, quota, committing),
                 Attempt::Validated(receipt) => return Ok(receipt),
                 Attempt::Refused(refusal) => {
@@ -179,8 +187,8 @@ enum Attempt {
 
 impl super::Parts {
     /// Decides from memory and queues what may be published.
-    fn attempt(&self, caller: &Caller, draft: &Draft, seen: &Seen, place: Place<'_>) -> Attempt {
-        let decision = match self.decide(caller, draft, &seen.used) {
+    fn attempt(&self, caller: &Caller, (draft, tie): (&Draft, &Tie), seen: &Seen, place: Place<'_>) -> Attempt {
+        let decision = match self.decide(caller, draft, tie, &seen.used) {
             Ok(decision) => decision,
             Err(refusal) => return Attempt::Refused(refusal),
         };
@@ -227,6 +235,8 @@ impl super::Parts {
             reference: draft.reference.clone(),
             labels: draft.labels.clone(),
             lost_answer: draft.lost_answer,
+            relation: draft.relation,
+            proof: draft.proof,
             created_at: decision.now,
             send_at: decision.times.send_at,
             expire_at: decision.times.expire_at,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::Parts;
 use super::accept::{Receipt, Warning};
 use super::plan::{self, ChannelPlan};
+use super::tie::Tie;
 use super::times::{self, Times};
 use crate::access::review::{Need, TOLERANCE_PERCENT};
 use crate::access::{Authorised, Caller, Request};
@@ -76,27 +77,37 @@ pub(super) struct Decision {
 impl Parts {
     /// Decides about a draft. Cheap refusals come first; nothing about the audience's size is told before the
     /// caller is known to hold a right to it.
-    pub(super) fn decide(&self, caller: &Caller, draft: &Draft, used: &UsedToday) -> Result<Decision, Refusal> {
+    pub(super) fn decide(
+        &self,
+        caller: &Caller,
+        draft: &Draft,
+        tie: &Tie,
+        used: &UsedToday,
+    ) -> Result<Decision, Refusal> {
         let now = self.clock.now();
         let times = times::decide(now, draft.class, draft.send_at, draft.expire_at)?;
         let channels = self.channels(caller, draft)?;
         for &channel in &channels {
             self.providers.check(channel, &draft.content)?;
         }
-        let survey = self.survey(caller, draft, channels, now)?;
-        let authorised = self.authorise(caller, draft, &survey, used)?;
+        let survey = self.survey(caller, (draft, tie), channels, now)?;
+        let authorised = self.authorise(caller, (draft, tie), &survey, used)?;
         if survey.nobody {
-            return Err(resolve::empty());
+            return Err(tie.nobody());
         }
         self.expected(draft, survey.people.len())?;
         let (providers, delivery) = (&*self.providers, &*self.delivery);
         let legs = plan::legs(&survey.channels, caller.mode(), draft.class, survey.people.len(), providers, delivery)?;
         let Survey { snapshot, department_id, sender, people, unknown_user_ids, listed_twice, .. } = survey;
-        let need = self.need(caller, draft.class, department_id, (&people, &snapshot));
+        // A trial copy is what a second person is shown, too.
+        let need = match draft.proof {
+            true => None,
+            false => self.need(caller, draft.class, department_id, (&people, &snapshot)),
+        };
         Ok(Decision {
             need,
             tolerance_percent: draft.expected.map_or(TOLERANCE_PERCENT, |expected| expected.tolerance_percent),
-            quota: self.quota(caller, &authorised, now),
+            quota: if tie.entitled { None } else { self.quota(caller, &authorised, now) },
             authorised,
             directory_seq: snapshot.seq(),
             now,
@@ -174,7 +185,7 @@ impl Parts {
     pub(super) fn survey(
         &self,
         caller: &Caller,
-        draft: &Draft,
+        (draft, tie): (&Draft, &Tie),
         channels: Vec<Channel>,
         now: At,
     ) -> Result<Survey, Refusal> {
@@ -191,13 +202,22 @@ impl Parts {
             Reason::UnknownTag => self.policy.nothing_held(caller.principal, &snapshot, now).unwrap_or(refusal),
             _ => refusal,
         };
-        let mut resolved = resolve::resolve(&draft.audience, &snapshot, &usable).map_err(missing)?;
+        let mut resolved = match &tie.people {
+            Some(people) => resolve::Resolved { set: (**people).clone(), ..resolve::Resolved::default() },
+            None => resolve::resolve(&draft.audience, &snapshot, &usable).map_err(missing)?,
+        };
         if caller.mode() == Mode::Live {
             without_simulated(&draft.audience, &mut resolved)?;
         }
-        let nobody = resolved.set.is_empty();
+        let mut nobody = resolved.set.is_empty();
         if nobody {
             resolved.set = self.stand_in(caller, draft, &usable, &snapshot, now)?;
+        } else if let Some(had) = &tie.without {
+            // Where all have had it, the right to all of them is asked for before that is told.
+            nobody = resolved.set.is_subset(had);
+            if !nobody {
+                resolved.set -= &**had;
+            }
         }
         Ok(Survey {
             nobody,
@@ -235,11 +255,12 @@ impl Parts {
     pub(super) fn authorise(
         &self,
         caller: &Caller,
-        draft: &Draft,
+        (draft, tie): (&Draft, &Tie),
         survey: &Survey,
         used: &UsedToday,
     ) -> Result<Authorised, Refusal> {
         let people = match survey.people.min() {
+            _ if tie.entitled => Cow::Owned(Set::new()),
             Some(first) if first < FIRST_ORDINAL => Cow::Owned(&survey.people - simulated()),
             _ => Cow::Borrowed(&survey.people),
         };

@@ -15,6 +15,7 @@ mod preview;
 mod release;
 mod review;
 mod say;
+mod tie;
 mod times;
 
 use std::sync::Arc;

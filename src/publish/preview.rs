@@ -11,7 +11,7 @@ use super::plan::{self, ChannelPlan};
 use super::review::ReviewStatus;
 use crate::access::Caller;
 use crate::audience::parse::parse;
-use crate::audience::{resolve, words};
+use crate::audience::words;
 use crate::domain::access::KeyScope;
 use crate::domain::audience::Audience;
 use crate::domain::id::GrantId;
@@ -76,19 +76,20 @@ impl Publisher {
     /// Decides about a draft as [`Publisher::publish`] would and shows what it saw. Content, times, the
     /// expected number and the idempotency key do not matter.
     ///
-    /// Errors: `SCOPE_MISSING`, `RATE_LIMITED` and those of the audience. A right that is missing is part of the
+    /// Errors: `SCOPE_MISSING`, `RATE_LIMITED` and those of the audience and of the relation. A right that is missing is part of the
     /// answer.
-    pub async fn preview(&self, caller: &Caller, draft: Draft, wish: Wish) -> Result<Preview, Refusal> {
+    pub async fn preview(&self, caller: &Caller, mut draft: Draft, wish: Wish) -> Result<Preview, Refusal> {
         caller.require(KeyScope::Publish)?;
         let parts = &self.parts;
         self.pace.step(caller.principal, parts.clock.now())?;
         if let Some(seq) = draft.min_directory_seq {
             self.see(seq).await?;
         }
+        let tie = self.tie(caller, &mut draft).await?;
         let channels = parts.channels(caller, &draft)?;
-        let survey = parts.survey(caller, &draft, channels, parts.clock.now())?;
-        let (grant_id, refusal) = match parts.authorise(caller, &draft, &survey, &UsedToday::new()) {
-            Ok(_) if survey.nobody => return Err(resolve::empty()),
+        let survey = parts.survey(caller, (&draft, &tie), channels, parts.clock.now())?;
+        let (grant_id, refusal) = match parts.authorise(caller, (&draft, &tie), &survey, &UsedToday::new()) {
+            Ok(_) if survey.nobody => return Err(tie.nobody()),
             Ok(authorised) => (Some(authorised.grant.0), None),
             Err(refusal) => (None, Some(refusal)),
         };
@@ -100,7 +101,7 @@ impl Publisher {
                 parts.policy.outside(caller.principal, &people, &survey.snapshot, survey.now)
             },
         };
-        let outside = (view.outside)(&survey.people);
+        let outside = if tie.entitled { 0 } else { (view.outside)(&survey.people) };
         let covered = outside == 0;
         let (channels, sample) = match covered {
             true => (self.channels(caller, &draft, &survey).await?, self.sample(caller, &survey, wish).await?),

@@ -102,6 +102,8 @@ fn draft(wanted: &Announcement) -> Draft {
         idempotency_key: wanted.key.clone(),
         digest,
         audience: Audience::Users { ids: Vec::new(), unknown: UnknownUsers::Skip },
+        relation: None,
+        proof: false,
         content: Arc::new(Content { title: wanted.title.clone(), body: wanted.body.clone(), ..Content::default() }),
         class: wanted.class,
         channels: Vec::new(),

@@ -89,7 +89,7 @@ impl Reporter {
             return Err(Refusal::new(Reason::UnknownUser, message).field("user_id").with("count", 1));
         };
         let sight = self.sight(caller);
-        let looked_after = caller.administered(self.clock.now()).has(ordinal, &sight.snapshot);
+        let looked_after = sight.reach.has(ordinal, &sight.snapshot);
         let mut items = Vec::with_capacity(length);
         for _ in 0..ROUNDS_MAX {
             let limit = if filter.is_open() { length - items.len() } else { WINDOW };
@@ -155,7 +155,8 @@ impl Reporter {
     /// Whether there was anything to send: who was stopped in time has no legs.
     async fn was_released(&self, entry: &HistoryEntry) -> Result<bool, Refusal> {
         let without_outcome = entry.deliveries.iter().all(|delivery| delivery.at.is_none());
-        if entry.row.state != MessageState::Cancelled || !without_outcome {
+        let goes_on = matches!(entry.row.state, MessageState::Open | MessageState::Closed | MessageState::Expired);
+        if goes_on || !without_outcome {
             return Ok(true);
         }
         Ok(!self.store.messages.legs(entry.row.facts.id).await?.is_empty())
@@ -168,7 +169,7 @@ fn is_told(sight: &Sight<'_>, looked_after: bool, row: &MessageRow) -> bool {
     let fits = (sight.caller.mode() == Mode::Test) == (row.facts.mode == Mode::Test);
     let known = (looked_after && fits) || sight.has(&row.facts);
     let live_to_live = sight.caller.mode() == Mode::Test || row.facts.mode == Mode::Live;
-    row.state != MessageState::Scheduled && live_to_live && known
+    !matches!(row.state, MessageState::Scheduled | MessageState::Held) && live_to_live && known
 }
 
 fn legs_of(row: &MessageRow) -> impl Iterator<Item = (LegId, Channel)> + '_ {

@@ -11,6 +11,7 @@ use crate::domain::message::MessageState;
 use crate::domain::outcome::{Outcome, ReceiptKind};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::relation::Relation;
 use crate::domain::time::At;
 use crate::store::{MessageFilter, MessageRow};
 
@@ -18,6 +19,8 @@ use crate::store::{MessageFilter, MessageRow};
 const SCAN_MAX: usize = 4_000;
 /// Rows read at a time.
 const SCAN_STEP: usize = 200;
+/// Messages that refer to one which are shown.
+const REFERRING_MAX: usize = 100;
 
 /// A message and how its legs stand.
 #[derive(Clone, Debug)]
@@ -28,6 +31,8 @@ pub struct View {
     pub legs: Vec<Leg>,
     /// How many people gave a receipt, by leg and kind; no zeros.
     pub receipts: Vec<(LegId, ReceiptKind, u64)>,
+    /// The messages that refer to it and that the caller may read, oldest first; not in lists.
+    pub referring: Vec<Relation>,
 }
 
 impl View {
@@ -86,6 +91,7 @@ impl Reporter {
     pub async fn shown(&self, row: MessageRow) -> Result<View, Refusal> {
         let mut view = self.view(row).await?;
         view.receipts = self.receipt_counts(&view.legs).await?;
+        view.referring = self.referring(caller, id).await?;
         Ok(view)
     }
 
@@ -131,7 +137,16 @@ impl Reporter {
 
     async fn view(&self, row: MessageRow) -> Result<View, Refusal> {
         let legs = self.store.messages.legs(row.facts.id).await?;
-        Ok(View { row, legs, receipts: Vec::new() })
+        Ok(View { row, legs, receipts: Vec::new(), referring: Vec::new() })
+    }
+
+    /// What refers to a message; each with its kind and its own id.
+    async fn referring(&self, caller: &Caller, id: MessageId) -> Result<Vec<Relation>, Refusal> {
+        let rows = self.store.relations.referring(id, REFERRING_MAX).await?;
+        let sight = self.sight(caller);
+        let readable = rows.into_iter().filter(|row| sight.has(&row.facts));
+        let tie = |row: MessageRow| Some(Relation { kind: row.facts.relation?.kind, message: row.facts.id });
+        Ok(readable.filter_map(tie).collect())
     }
 
     /// How many people gave each kind of receipt.

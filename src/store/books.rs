@@ -17,7 +17,7 @@ pub(super) struct Books {
     pub(super) principal: i64,
     pub(super) department_id: i64,
     pub(super) class: i64,
-    /// Messages under a test key are in no total.
+    /// Messages under a test key and trial copies are in no total.
     pub(super) live: bool,
 }
 
@@ -29,7 +29,7 @@ impl Books {
             principal: facts.principal.code(),
             department_id: facts.department_id,
             class: facts.class.code(),
-            live: facts.mode == Mode::Live,
+            live: facts.mode == Mode::Live && !facts.proof,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::domain::channel::Channel;
 use crate::domain::class::Class;
 use crate::domain::id::{GrantId, KeyId, MessageId};
 use crate::domain::message::{LostAnswer, MessageFacts, MessageState};
+use crate::domain::relation::{Relation, RelationKind};
 use crate::domain::time::At;
 
 /// The columns of [`Columns`], in its order.
@@ -55,6 +56,11 @@ struct Facts {
     labels: BTreeMap<String, String>,
     #[serde(default)]
     lost: u8,
+    /// The kind and the other message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    relation: Option<(u8, i64)>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    proof: bool,
 }
 
 impl Columns {
@@ -88,12 +94,19 @@ impl Columns {
                 reference: self.reference,
                 labels: facts.labels,
                 lost_answer: known(LostAnswer::from_code(i64::from(facts.lost)), "lost answer")?,
+                relation: facts.relation.map(relation).transpose()?,
+                proof: facts.proof,
                 created_at: At(facts.at),
                 send_at: At(self.send_at),
                 expire_at: At(self.expire_at),
             },
         })
     }
+}
+
+fn relation((kind, message): (u8, i64)) -> Result<Relation> {
+    let kind = known(RelationKind::from_code(i64::from(kind)), "relation")?;
+    Ok(Relation { kind, message: MessageId(message) })
 }
 
 /// A message's two columns of JSON.
@@ -122,6 +135,8 @@ pub(super) fn encode(facts: &MessageFacts) -> Result<String> {
         topic: facts.topic.clone(),
         labels: facts.labels.clone(),
         lost: facts.lost_answer as u8,
+        relation: facts.relation.map(|relation| (relation.kind as u8, relation.message.0)),
+        proof: facts.proof,
     };
     serde_json::to_string(&whole).map_err(|_| Error::Damaged("the facts of a message".into()))
 }

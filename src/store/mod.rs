@@ -24,6 +24,7 @@ mod node;
 mod packing;
 pub mod postgres;
 mod refuse;
+mod relation;
 mod release;
 mod report;
 mod requests;
@@ -50,6 +51,7 @@ pub use message::{
     Accept, Accepted, Cancelled, LegPlan, Members, MessageFilter, MessageRow, Messages, OutcomeRow, Stored,
 };
 pub use node::{NodeDraft, NodeRow, Nodes};
+pub use relation::Relations;
 pub use report::{Reports, RollupFilter, RollupRow};
 pub use requests::{Decided, RequestFilter, Requests};
 pub use review::{Ballot, Cast, Reviews};
@@ -77,6 +79,8 @@ pub struct Store {
     pub inbox: Arc<dyn Inbox>,
     /// What was sent to one person.
     pub history: Arc<dyn History>,
+    /// Which messages refer to which.
+    pub relations: Arc<dyn Relations>,
     /// What operators ask.
     pub inspection: Arc<dyn Inspection>,
     /// Nodes and their leases.

@@ -28,6 +28,8 @@ fn facts(principal: Principal, sender: Option<u32>) -> MessageFacts {
         reference: None,
         labels: Default::default(),
         lost_answer: LostAnswer::Repeat,
+        relation: None,
+        proof: false,
         created_at: At(0),
         send_at: At(0),
         expire_at: At(1),

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{content, count, enums, invalid, required, review, time};
+use super::{content, count, enums, invalid, relation, required, review, time};
 use crate::api::v1;
 use crate::audience::Snapshot;
 use crate::domain::access::{Mode, Principal};
@@ -116,7 +116,7 @@ pub fn message(view: &View, directory: &Snapshot, with_content: bool) -> v1::Mes
         review: None,
         created_at: Some(time::stamp(facts.created_at)),
         finished_at: view.row.cancelled_at.filter(|_| view.is_final()).map(time::stamp),
-        related: Vec::new(),
+        related: relation::related(view),
         test: facts.mode == Mode::Test,
     }
 }
@@ -138,6 +138,7 @@ fn published(view: &View, directory: &Snapshot, with_content: bool) -> v1::Publi
         expire_at: Some(time::stamp(facts.expire_at)),
         reference: facts.reference.clone().unwrap_or_default(),
         labels: facts.labels.clone(),
+        relation: facts.relation.map(|tie| relation::tie(tie, false)),
         lost_answer: enums::lost_answer_number(facts.lost_answer),
         ..Default::default()
     }

@@ -12,6 +12,7 @@ pub mod operations;
 pub mod page;
 pub mod preview;
 pub mod publish;
+pub mod relation;
 pub mod request;
 pub mod review;
 pub mod role;

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{count, enums, invalid, message, publish, review, time};
+use super::{count, invalid, message, publish, relation, review, time};
 use crate::api::{error, v1};
-use crate::domain::class::Class;
 use crate::domain::content::Content;
 use crate::domain::language::Language;
 use crate::domain::message::{Draft, LostAnswer};
@@ -28,12 +27,15 @@ pub fn wish(request: &v1::PreviewAudienceRequest, language: Language) -> Result<
 /// # Errors
 /// The first thing that is wrong, with the field's path.
 pub fn draft(request: v1::PreviewAudienceRequest) -> Result<Draft, Refusal> {
+    let relation = relation::from_wire(request.relation.as_ref())?;
     Ok(Draft {
         idempotency_key: String::new(),
         digest: [0; 32],
-        audience: publish::audience(request.audience)?,
+        audience: publish::audience_beside(relation, request.audience)?,
+        relation,
+        proof: false,
         content: Arc::new(Content::default()),
-        class: enums::class_if("message_class", request.message_class)?.unwrap_or(Class::Notice),
+        class: publish::class_beside(relation, request.message_class)?,
         channels: publish::channels(&request.channels, request.route.as_ref())?,
         topic: publish::topic(request.topic)?,
         department_id: publish::external_id("department_id", request.department_id)?,

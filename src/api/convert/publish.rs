@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 use prost::Message;
 
-use super::{absent, content, enums, invalid, not_yet, required, some, time};
+use super::{absent, content, enums, invalid, not_yet, relation, required, some, time};
 use crate::api::v1;
 use crate::domain::audience::{Audience, USER_LIST_MAX, UnknownUsers};
 use crate::domain::channel::Channel;
@@ -15,6 +15,7 @@ use crate::domain::directory::is_external_id;
 use crate::domain::line;
 use crate::domain::message::{Draft, Expected};
 use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::relation::{Relation, RelationKind};
 
 const KEY_BYTES_MAX: usize = 128;
 const REFERENCE_CHARS_MAX: usize = 128;
@@ -43,12 +44,15 @@ pub fn draft(mut request: v1::PublishRequest) -> Result<Draft, Refusal> {
     let expected = expected(request.expected_recipients, request.tolerance_percent)?;
     check_labels(&request.labels)?;
     line::one_line("reference", &request.reference, REFERENCE_CHARS_MAX)?;
+    let relation = relation::from_wire(request.relation.as_ref())?;
     Ok(Draft {
         idempotency_key,
         digest,
-        audience: audience(request.audience)?,
+        audience: audience_beside(relation, request.audience)?,
+        relation,
+        proof: false,
         content: Arc::new(content::from_wire(request.content.ok_or_else(|| required("content"))?)?),
-        class: enums::class_if("message_class", request.message_class)?.unwrap_or(Class::Notice),
+        class: class_beside(relation, request.message_class)?,
         channels: channels(&request.channels, request.route.as_ref())?,
         topic: topic(request.topic)?,
         department_id: external_id("department_id", request.department_id)?,
@@ -86,8 +90,31 @@ fn check_key(key: &str) -> Result<(), Refusal> {
 
 fn not_served(request: &v1::PublishRequest) -> Result<(), Refusal> {
     absent(!request.confirmation_required, "confirmation_required")?;
-    absent(request.relation.is_none(), "relation")?;
     absent(request.collapse_key.is_empty(), "collapse_key")
+}
+
+/// How urgent a message is that may refer to an earlier one: the end of an alarm, if nothing is said, as urgent as that.
+///
+/// # Errors
+/// `FIELD_INVALID` for a number that names no class.
+pub fn class_beside(relation: Option<Relation>, number: i32) -> Result<Class, Refusal> {
+    let ends_alarm = relation.is_some_and(|relation| relation.kind == RelationKind::AllClearFor);
+    let default = if ends_alarm { Class::Emergency } else { Class::Notice };
+    Ok(enums::class_if("message_class", number)?.unwrap_or(default))
+}
+
+/// Whom a message is for that may refer to an earlier one; nobody yet where that says it.
+///
+/// # Errors
+/// Those of [`audience`], and `FIELD_INVALID` for an audience beside a relation that says whom.
+pub fn audience_beside(relation: Option<Relation>, wanted: Option<v1::Audience>) -> Result<Audience, Refusal> {
+    match relation {
+        Some(relation) if relation.kind.says_whom() => match wanted {
+            None => Ok(Audience::Users { ids: Vec::new(), unknown: UnknownUsers::Reject }),
+            Some(_) => Err(invalid("audience", "follows from the relation; leave it out")),
+        },
+        _ => audience(wanted),
+    }
 }
 
 /// Whom a message is for.

@@ -6,6 +6,7 @@ use crate::audience::parse::parse;
 use crate::audience::resolve;
 use crate::domain::access::Mode;
 use crate::domain::message::Expected;
+use crate::domain::relation::RelationKind;
 use crate::domain::review::{Opening, ReviewState, Timing};
 use crate::domain::time::At;
 use crate::publish::Parts;
@@ -46,10 +47,11 @@ impl Parts {
     }
 
     /// How many people the audience names now. One that can no longer be worked out names nobody; a list names whom
-    /// it named.
+    /// it named, and so does what follows an earlier message: the expression is that one's, and its people are left out.
     fn count_now(&self, row: &MessageRow, now: At) -> u64 {
         let facts = &row.facts;
-        if facts.audience_text.is_empty() {
+        let follows = facts.relation.is_some_and(|relation| relation.kind == RelationKind::Follows);
+        if facts.audience_text.is_empty() || follows {
             return facts.members_n;
         }
         let usable = self.grants.usable(facts.principal, now);

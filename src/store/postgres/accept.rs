@@ -62,6 +62,7 @@ impl Postgres {
             made.people(item.facts.id, &item.members);
             made.clauses(item.facts.id, &item.members, &item.clauses);
             made.review(item.facts.id, item.review.as_ref());
+            made.relation(&item.facts);
             let release = std::mem::take(&mut releases[place]);
             let stored = made.release(&item.facts, release, &mut seen.ids)?;
             decided.answers[place] = Some(Accepted::Stored(stored));

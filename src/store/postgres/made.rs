@@ -25,6 +25,8 @@ const SEGMENTS: &str = "insert into audience_segment (message_id, segment, membe
                         select * from unnest($1::bigint[], $2::bigint[], $3::bytea[])";
 const CLAUSES: &str = "insert into audience_clause (message_id, clause, segment, members) \
                        select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[])";
+const RELATIONS: &str = "insert into relation (other_id, message_id, kind) \
+                         select * from unnest($1::bigint[], $2::bigint[], $3::bigint[])";
 const USE_UP: &str = "update usage set n = used.n from unnest($1::bigint[], $2::bigint[], $3::bigint[]) \
                       as used (grant_id, day, n) where usage.grant_id = used.grant_id and usage.day = used.day";
 const STATE: &str = "update message set state = $2 where id = $1";
@@ -48,6 +50,7 @@ pub(super) struct Made<'a> {
     people: (Vec<i64>, Vec<i64>),
     segments: (Vec<i64>, Vec<i64>, Vec<Vec<u8>>),
     clauses: Clauses,
+    relations: (Vec<i64>, Vec<i64>, Vec<i64>),
     legs: NewLegs<'a>,
     settlements: NewSettlements<'a>,
     batches: NewBatches<'a>,
@@ -107,6 +110,15 @@ impl<'a> Made<'a> {
         }
     }
 
+    /// To which message it refers.
+    pub(super) fn relation(&mut self, facts: &MessageFacts) {
+        if let Some(relation) = facts.relation {
+            self.relations.0.push(relation.message.0);
+            self.relations.1.push(facts.id.0);
+            self.relations.2.push(relation.kind as i64);
+        }
+    }
+
     /// The rows of a release; its batches take the next ids.
     pub(super) fn release(
         &mut self,
@@ -135,27 +147,30 @@ impl<'a> Made<'a> {
         let (grants, days): (Vec<i64>, Vec<i64>) = grants_and_days.into_iter().unzip();
         let state = self.state.map(|(id, state)| (id.0, state as i64));
         let totals = tally::rolled_up(&self.tally);
-        let Made { reviews, people, segments, clauses, legs, settlements, batches, tally, .. } = &self;
-        let [personal, audience, why, ask, make_legs, settle, make_batches, use_up, set_state, roll_up] = session
-            .prepared([
-                PERSONAL,
-                SEGMENTS,
-                CLAUSES,
-                review::OPEN,
-                leg::INSERT,
-                leg::SETTLE,
-                batch::INSERT,
-                USE_UP,
-                STATE,
-                tally::ROLL_UP,
-            ])
-            .await?;
+        let Made { reviews, people, segments, clauses, relations, legs, settlements, batches, tally, .. } = &self;
+        let [personal, audience, why, ask, relate, make_legs, settle, make_batches, use_up, set_state, roll_up] =
+            session
+                .prepared([
+                    PERSONAL,
+                    SEGMENTS,
+                    CLAUSES,
+                    review::OPEN,
+                    RELATIONS,
+                    leg::INSERT,
+                    leg::SETTLE,
+                    batch::INSERT,
+                    USE_UP,
+                    STATE,
+                    tally::ROLL_UP,
+                ])
+                .await?;
         let (id, state_code) = state.unwrap_or_default();
         futures::try_join!(
             session.run_if(!people.0.is_empty(), &personal, [&people.0, &people.1]),
             session.run_if(!segments.0.is_empty(), &audience, [&segments.0, &segments.1, &segments.2]),
             session.run_if(!clauses.messages.is_empty(), &why, clauses.values()),
             session.run_if(!reviews.is_empty(), &ask, reviews.values()),
+            session.run_if(!relations.0.is_empty(), &relate, [&relations.0, &relations.1, &relations.2]),
             session.run_if(!legs.is_empty(), &make_legs, legs.values()),
             session.run_if(!settlements.is_empty(), &settle, settlements.values()),
             session.run_if(!batches.is_empty(), &make_batches, batches.values()),

@@ -33,6 +33,7 @@ mod message;
 mod node;
 mod open;
 mod pool;
+mod relation;
 mod report;
 mod request;
 mod review;

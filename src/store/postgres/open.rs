@@ -69,6 +69,7 @@ impl Postgres {
             deliveries: shared.clone(),
             inbox: shared.clone(),
             history: shared.clone(),
+            relations: shared.clone(),
             inspection: shared.clone(),
             nodes: shared.clone(),
             reports: shared.clone(),

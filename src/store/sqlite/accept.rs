@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::encode::{head, signed, unsigned};
-use super::{batch, fault, leg, review, row, tally};
+use super::{batch, fault, leg, relation, review, row, tally};
 use crate::domain::id::{GrantId, LegId, MessageId};
 use crate::domain::leg::LegState;
 use crate::domain::message::{MessageFacts, PERSONAL_MAX};
@@ -91,6 +91,7 @@ fn store(connection: &Connection, item: &Accept, texts: &Texts, epoch: i64, rest
     }
     remember_people(connection, item.facts.id, &item.members, rest)?;
     remember_clauses(connection, item)?;
+    relation::insert(connection, &item.facts)?;
     if let Some(opening) = &item.review {
         review::open(connection, item.facts.id, opening)?;
     }

@@ -25,6 +25,7 @@ mod message;
 mod node;
 mod open;
 mod reader;
+mod relation;
 mod report;
 mod request;
 mod review;
@@ -94,6 +95,7 @@ impl Sqlite {
             deliveries: shared.clone(),
             inbox: shared.clone(),
             history: shared.clone(),
+            relations: shared.clone(),
             inspection: shared.clone(),
             nodes: shared.clone(),
             reports: shared.clone(),

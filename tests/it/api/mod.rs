@@ -15,6 +15,7 @@ mod operations;
 mod preview;
 mod publish;
 mod refusals;
+mod relation;
 mod review;
 mod shared;
 mod sync;

@@ -260,6 +260,8 @@ pub fn notice(key: &str, expression: &str) -> Draft {
         idempotency_key: key.into(),
         digest: [1; 32],
         audience: Audience::Expression(expression.into()),
+        relation: None,
+        proof: false,
         content: Arc::new(Content { title: "Closing early".into(), body: "At six.".into(), ..Content::default() }),
         class: Class::Notice,
         channels: vec![],

@@ -210,6 +210,8 @@ fn material(id: MessageId, plan: &Plan) -> LegMaterial {
         reference: None,
         labels: BTreeMap::default(),
         lost_answer: plan.lost_answer,
+        relation: None,
+        proof: false,
         created_at: plan.now,
         send_at: plan.now,
         expire_at: plan.expire_at,

@@ -16,6 +16,7 @@ mod leaving;
 mod message;
 mod node;
 pub mod publishing;
+mod relation;
 mod report;
 mod requests;
 mod review;

@@ -96,6 +96,8 @@ pub async fn publish(store: &Store, n: i64, people: Set, channels: &[Channel]) -
         reference: None,
         labels: BTreeMap::new(),
         lost_answer: LostAnswer::Repeat,
+        relation: None,
+        proof: false,
         created_at: NOW,
         send_at: NOW,
         expire_at: At(NOW.0 + 86_400_000),
