@@ -46,6 +46,13 @@ impl PublishService for Services {
         Ok(Response::new(preview::answer(preview)))
     }
 
+    async fn send_proof(&self, request: Request<v1::SendProofRequest>) -> Answer<v1::SendProofResponse> {
+        let caller = self.caller(request.metadata()).await?;
+        let proof = convert::publish::proof(request.into_inner())?;
+        let id = self.publisher.send_proof(&caller, proof).await?;
+        Ok(Response::new(v1::SendProofResponse { message_id: id.to_string() }))
+    }
+
     async fn get_message(&self, request: Request<v1::GetMessageRequest>) -> Answer<v1::GetMessageResponse> {
         let caller = self.caller(request.metadata()).await?;
         let v1::GetMessageRequest { message_id, view } = request.into_inner();

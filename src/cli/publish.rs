@@ -19,7 +19,7 @@ const DEPARTMENTS_SHOWN: usize = 10;
 
 /// Whom a message is for.
 #[derive(Clone, Debug, clap::Args)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false)]
 pub struct To {
     /// Audience expression, such as 'grade:2021 AND department:cs'
     #[arg(long = "to", value_name = "EXPR")]
@@ -63,9 +63,44 @@ pub struct PublishArgs {
     /// Check everything, store and send nothing
     #[arg(long)]
     dry_run: bool,
+    /// Send a marked trial copy to the people of --user, or to oneself, and nothing else
+    #[arg(long, conflicts_with_all = ["expression", "dry_run", "at", "expect", "key"])]
+    proof: bool,
+    #[command(flatten)]
+    tie: Tie,
     /// Do not ask
     #[arg(long)]
     yes: bool,
+}
+
+/// To which earlier message it refers.
+#[derive(Clone, Debug, clap::Args)]
+#[group(multiple = false)]
+pub struct Tie {
+    /// msg_… that this puts right
+    #[arg(long, value_name = "MESSAGE")]
+    corrects: Option<String>,
+    /// msg_… of class emergency that is over; goes to its people
+    #[arg(long, value_name = "MESSAGE", conflicts_with_all = ["expression", "users", "proof"])]
+    all_clear_for: Option<String>,
+    /// msg_… whose audience somebody joined since; goes to them
+    #[arg(long, value_name = "MESSAGE", conflicts_with_all = ["expression", "users", "proof"])]
+    follows: Option<String>,
+    /// With --proof: msg_… that it is a copy of
+    #[arg(long, value_name = "MESSAGE", requires = "proof")]
+    of: Option<String>,
+}
+
+impl Tie {
+    fn relation(&self) -> Option<v1::Relation> {
+        let kinds = [
+            (v1::RelationKind::Corrects, &self.corrects),
+            (v1::RelationKind::AllClearFor, &self.all_clear_for),
+            (v1::RelationKind::Follows, &self.follows),
+        ];
+        let (kind, message) = kinds.into_iter().find_map(|(kind, message)| Some((kind, message.clone()?)))?;
+        Some(v1::Relation { kind: kind.into(), message_id: message, ..Default::default() })
+    }
 }
 
 /// On which channels, how urgent, for whom.
@@ -99,6 +134,9 @@ pub struct PreviewArgs {
 
 /// Publishes a message.
 pub async fn publish(connection: &Connection, args: PublishArgs) -> Result<(), Failure> {
+    if args.proof {
+        return proof(connection, args).await;
+    }
     let request = request(&args)?;
     let session = connection.open().await?;
     if !args.yes && !args.dry_run && std::io::stdin().is_terminal() {
@@ -149,18 +187,50 @@ fn show(answer: &v1::PublishResponse) {
     }
 }
 
-fn request(args: &PublishArgs) -> Result<v1::PublishRequest, Failure> {
-    let target = match &args.to.expression {
-        Some(expression) => Target::Expression(expression.clone()),
-        None => Target::Users(v1::UserList { user_ids: args.to.users.clone(), ..Default::default() }),
+/// Sends a marked copy, and nothing else.
+async fn proof(connection: &Connection, args: PublishArgs) -> Result<(), Failure> {
+    let request = v1::SendProofRequest {
+        content: Some(content(&args)?),
+        channels: args.how.channels.iter().map(|&channel| channel.into()).collect(),
+        user_ids: args.to.users,
+        message_class: args.how.class.into(),
+        department_id: args.how.department,
+        sender_user_id: args.how.sender,
+        proof_of_message_id: args.tie.of.unwrap_or_default(),
     };
+    let answer = connection.open().await?.publish().send_proof(timed(request)).await?.into_inner();
+    if connection.json {
+        return print::json("SendProofResponse", &answer);
+    }
+    println!("{} is a trial copy.", answer.message_id);
+    Ok(())
+}
+
+fn content(args: &PublishArgs) -> Result<v1::Content, Failure> {
     let inline =
         v1::Inline { title: args.title.clone(), body: body(args)?, link: args.link.clone(), ..Default::default() };
-    let source = Some(v1::content::Source::Inline(inline));
+    Ok(v1::Content { source: Some(v1::content::Source::Inline(inline)), ..Default::default() })
+}
+
+/// Whom it is for; nobody is named where the earlier message says it.
+fn audience(args: &PublishArgs) -> Result<Option<v1::Audience>, Failure> {
+    let target = match &args.to.expression {
+        Some(expression) => Target::Expression(expression.clone()),
+        None if args.tie.all_clear_for.is_some() || args.tie.follows.is_some() => return Ok(None),
+        None if args.to.users.is_empty() => {
+            return Err(Failure::usage("say to whom: --to EXPR, or --user ID; or what it follows: --follows MESSAGE"));
+        }
+        None => Target::Users(v1::UserList { user_ids: args.to.users.clone(), ..Default::default() }),
+    };
+    Ok(Some(v1::Audience { target: Some(target) }))
+}
+
+fn request(args: &PublishArgs) -> Result<v1::PublishRequest, Failure> {
     Ok(v1::PublishRequest {
         idempotency_key: args.key.clone().unwrap_or_else(made_key),
-        audience: Some(v1::Audience { target: Some(target) }),
-        content: Some(v1::Content { source, ..Default::default() }),
+        audience: audience(args)?,
+        relation: args.tie.relation(),
+        content: Some(content(args)?),
         message_class: args.how.class.into(),
         channels: args.how.channels.iter().map(|&channel| channel.into()).collect(),
         department_id: args.how.department.clone(),
@@ -203,7 +273,8 @@ pub(super) fn parse_time(text: &str) -> Result<prost_types::Timestamp, Failure> 
 
 /// Shows whom the message would reach and asks whether to go on.
 async fn confirm(session: &Session, request: &v1::PublishRequest, how: &How) -> Result<(), Failure> {
-    let preview = preview_request(request.audience.clone(), how, 0);
+    let tie = request.relation.clone();
+    let preview = v1::PreviewAudienceRequest { relation: tie, ..preview_request(request.audience.clone(), how, 0) };
     let answer = session.publish().preview_audience(timed(preview)).await?.into_inner();
     show_preview(&answer);
     eprint!("{:?} as {}. ", title(request), print::class(request.message_class));

@@ -81,14 +81,19 @@ impl Publisher {
                 Err(refusal) => return Box::pin(self.known_or(caller, &draft, refusal)).await,
             },
         };
+        self.publish_tied(caller, &draft, &tie).await
+    }
+
+    /// Publishes a draft with what an earlier message adds to it.
+    pub(super) async fn publish_tied(&self, caller: &Caller, draft: &Draft, tie: &Tie) -> Result<Receipt, Refusal> {
         let mut seen = Seen::default();
         for _ in 0..ROUNDS {
             let place = self.committer.place().await?;
-            let (receipt, quota, committing) = match self.parts.attempt(caller, (&draft, &tie), &seen, place) {
+            let (receipt, quota, committing) = match self.parts.attempt(caller, (draft, tie), &seen, place) {
                 Attempt::Committing(receipt, quota, committing) => (receipt, quota, committing),
                 Attempt::Validated(receipt) => return Ok(receipt),
                 Attempt::Refused(refusal) => {
-                    return Box::pin(self.known_or(caller, &draft, seen.gone(refusal))).await;
+                    return Box::pin(self.known_or(caller, draft, seen.gone(refusal))).await;
                 }
             };
             match committing.done().await? {

@@ -261,6 +261,7 @@ impl Parts {
     ) -> Result<Authorised, Refusal> {
         let people = match survey.people.min() {
             _ if tie.entitled => Cow::Owned(Set::new()),
+            Some(_) if !tie.selves.is_empty() => Cow::Owned(&survey.people - &tie.selves - simulated()),
             Some(first) if first < FIRST_ORDINAL => Cow::Owned(&survey.people - simulated()),
             _ => Cow::Borrowed(&survey.people),
         };

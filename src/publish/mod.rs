@@ -10,8 +10,10 @@ mod cancel;
 mod committer;
 mod decide;
 mod handover;
+mod pace;
 mod plan;
 mod preview;
+mod proof;
 mod release;
 mod review;
 mod say;
@@ -19,6 +21,7 @@ mod tie;
 mod times;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -27,8 +30,10 @@ pub use cancel::CancelAnswer;
 use committer::{CommitParts, Committer};
 use handover::Handover;
 pub use handover::{FreshBatches, Providers, Released, ShownLeg};
+use pace::Pace;
 pub use plan::{ChannelPlan, INBOX_PROVIDER};
 pub use preview::{ClauseCount, Count, DepartmentCount, Person, Preview, SAMPLE_MAX, Wish};
+pub use proof::{PROOF_MAX, Proof};
 pub use review::{Approved, Deciding, Notices, ReviewItem, ReviewStatus};
 
 use crate::access::review::{Panels, Rules};
@@ -89,7 +94,13 @@ impl Parts {
 pub struct Publisher {
     parts: Arc<Parts>,
     committer: Committer,
-    pace: Arc<preview::pace::Pace>,
+    paces: Arc<Paces>,
+}
+
+/// How often one principal may ask for what is not work of machines.
+struct Paces {
+    previews: Pace,
+    proofs: Pace,
 }
 
 impl Publisher {
@@ -108,6 +119,10 @@ impl Publisher {
             answer_before_commit: parts.answer_before_commit,
         };
         let committer = Committer::start(commit_parts, tasks);
-        Publisher { committer, parts: Arc::new(parts), pace: Arc::default() }
+        let paces = Paces {
+            previews: Pace::of("previews", 120, Duration::from_secs(1)),
+            proofs: Pace::of("trial copies", 20, Duration::from_secs(30)),
+        };
+        Publisher { committer, parts: Arc::new(parts), paces: Arc::new(paces) }
     }
 }

@@ -3,7 +3,6 @@
 //! departments and channels are left out, and how often one may ask is limited.
 
 mod counts;
-pub(super) mod pace;
 
 use super::Publisher;
 use super::decide::{Survey, UsedToday, simulated};
@@ -81,7 +80,7 @@ impl Publisher {
     pub async fn preview(&self, caller: &Caller, mut draft: Draft, wish: Wish) -> Result<Preview, Refusal> {
         caller.require(KeyScope::Publish)?;
         let parts = &self.parts;
-        self.pace.step(caller.principal, parts.clock.now())?;
+        self.paces.previews.step(caller.principal, parts.clock.now())?;
         if let Some(seq) = draft.min_directory_seq {
             self.see(seq).await?;
         }

@@ -33,6 +33,8 @@ pub(super) struct Tie {
     /// The caller was entitled to these people when it raised the alarm that this ends. That right is not asked for
     /// again: somebody who moved since would otherwise leave everybody alarmed.
     pub(super) entitled: bool,
+    /// No right is needed to reach these: they send it to themselves.
+    pub(super) selves: Set,
 }
 
 impl Publisher {
@@ -81,7 +83,7 @@ impl Publisher {
         draft.audience = Audience::Users { ids: Vec::new(), unknown: UnknownUsers::Reject };
         let people = Arc::new(self.parts.store.messages.members(facts.id).await?);
         let entitled = facts.principal == caller.principal;
-        Ok(Tie { people: Some(people), without: None, entitled })
+        Ok(Tie { people: Some(people), entitled, ..Tie::default() })
     }
 
     /// The audience as it is now less all who had it. What follows a message that itself follows one follows the first.
@@ -106,7 +108,7 @@ impl Publisher {
         }
         draft.relation = Some(Relation { kind: RelationKind::Follows, message: first.facts.id });
         draft.audience = Audience::Expression(first.facts.audience_text.clone());
-        Ok(Tie { people: None, without: Some(Arc::new(had)), entitled: false })
+        Ok(Tie { without: Some(Arc::new(had)), ..Tie::default() })
     }
 }
 

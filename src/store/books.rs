@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::access::Mode;
+use super::facts;
 use crate::domain::id::LegId;
 use crate::domain::message::MessageFacts;
 use crate::domain::outcome::{Counts, Outcome};
@@ -18,7 +18,7 @@ pub(super) struct Books {
     pub(super) department_id: i64,
     pub(super) class: i64,
     /// Messages under a test key and trial copies are in no total.
-    pub(super) live: bool,
+    pub(super) counted: bool,
 }
 
 impl Books {
@@ -29,7 +29,7 @@ impl Books {
             principal: facts.principal.code(),
             department_id: facts.department_id,
             class: facts.class.code(),
-            live: facts.mode == Mode::Live && !facts.proof,
+            counted: facts::counted(facts),
         }
     }
 }
@@ -61,7 +61,7 @@ impl Tally {
 
     /// Puts final outcomes into the totals.
     pub(super) fn roll_up(&mut self, books: Books, channel: i64, outcome: Outcome, n: u64) {
-        if books.live && n > 0 {
+        if books.counted && n > 0 {
             let key = (books.day, books.principal, books.department_id, channel, books.class, outcome.code());
             *self.rollup.entry(key).or_default() += n;
         }

@@ -157,6 +157,11 @@ pub(super) fn row_of(item: &Accept) -> MessageRow {
     }
 }
 
+/// Whether a message is in the totals.
+pub(super) fn counted(facts: &MessageFacts) -> bool {
+    facts.mode == Mode::Live && !facts.proof
+}
+
 /// The one person of a short message.
 pub(super) fn only_member(item: &Accept) -> Option<u32> {
     match item.members {

@@ -118,6 +118,7 @@ pub fn message(view: &View, directory: &Snapshot, with_content: bool) -> v1::Mes
         finished_at: view.row.cancelled_at.filter(|_| view.is_final()).map(time::stamp),
         related: relation::related(view),
         test: facts.mode == Mode::Test,
+        proof: facts.proof,
     }
 }
 

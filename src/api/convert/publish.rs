@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 use prost::Message;
 
-use super::{absent, content, enums, invalid, not_yet, relation, required, some, time};
+use super::{absent, content, enums, invalid, message, not_yet, relation, required, some, time};
 use crate::api::v1;
 use crate::domain::audience::{Audience, USER_LIST_MAX, UnknownUsers};
 use crate::domain::channel::Channel;
@@ -16,6 +16,7 @@ use crate::domain::line;
 use crate::domain::message::{Draft, Expected};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::relation::{Relation, RelationKind};
+use crate::publish::Proof;
 
 const KEY_BYTES_MAX: usize = 128;
 const REFERENCE_CHARS_MAX: usize = 128;
@@ -65,6 +66,25 @@ pub fn draft(mut request: v1::PublishRequest) -> Result<Draft, Refusal> {
         labels: request.labels,
         lost_answer: enums::lost_answer("lost_answer", request.lost_answer)?,
         min_directory_seq: min_directory_seq(request.min_directory_seq)?,
+    })
+}
+
+/// The trial copy as the use-case takes it.
+///
+/// # Errors
+/// The first thing that is wrong, with the field's path.
+pub fn proof(request: v1::SendProofRequest) -> Result<Proof, Refusal> {
+    if let Some(place) = request.user_ids.iter().position(|id| !is_external_id(id)) {
+        return Err(invalid(&format!("user_ids[{place}]"), "is no user id"));
+    }
+    Ok(Proof {
+        content: content::from_wire(request.content.ok_or_else(|| required("content"))?)?,
+        channels: channels(&request.channels, None)?,
+        class: enums::class_if("message_class", request.message_class)?.unwrap_or(Class::Notice),
+        user_ids: request.user_ids,
+        department_id: external_id("department_id", request.department_id)?,
+        sender_user_id: external_id("sender_user_id", request.sender_user_id)?,
+        proof_of: message::id_if("proof_of_message_id", &request.proof_of_message_id)?,
     })
 }
 

@@ -29,14 +29,14 @@ const SETTLED_OF_OPEN: &str = "select ((leg.id >> 22) + 1577836800000) / 8640000
      message.department_id, leg.channel, message.class, leg_count.outcome, sum(leg_count.n)::bigint \
      from leg join message on message.id = (leg.id & ~15::bigint) \
      join leg_count on leg_count.leg_id = leg.id \
-     where leg.id >= $1 and leg.id < $2 and leg.state in (2, 3) and message.mode = 1 \
+     where leg.id >= $1 and leg.id < $2 and leg.state in (2, 3) and message.counted = 1 \
      group by day, message.principal, message.department_id, leg.channel, message.class, leg_count.outcome";
 
 const PENDING_OF_OPEN: &str = "select ((leg.id >> 22) + 1577836800000) / 86400000 as day, message.principal, \
      message.department_id, leg.channel, message.class, 0::bigint, sum(leg.members_n - \
      coalesce((select sum(n) from leg_count where leg_count.leg_id = leg.id), 0))::bigint \
      from leg join message on message.id = (leg.id & ~15::bigint) \
-     where leg.id >= $1 and leg.id < $2 and leg.state in (2, 3) and message.mode = 1 \
+     where leg.id >= $1 and leg.id < $2 and leg.state in (2, 3) and message.counted = 1 \
      group by day, message.principal, message.department_id, leg.channel, message.class";
 
 /// A short message's leg is its batch. Only open batches are looked at, whatever the span.
@@ -45,7 +45,7 @@ const PENDING_OF_SHORT: &str = "select ((open.leg_id >> 22) + 1577836800000) / 8
      (select leg_id, channel from batch where state = 1 and short = 1 \
      union all select leg_id, channel from batch where state = 2 and short = 1) open \
      join message on message.id = (open.leg_id & ~15::bigint) \
-     where open.leg_id >= $1 and open.leg_id < $2 and message.mode = 1 \
+     where open.leg_id >= $1 and open.leg_id < $2 and message.counted = 1 \
      group by day, message.principal, message.department_id, open.channel, message.class";
 
 fn total(row: &Row) -> Result<RollupRow> {

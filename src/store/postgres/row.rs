@@ -13,10 +13,10 @@ use crate::store::{Accept, Error, MessageRow, Result};
 
 /// Stores messages and returns the ids of those whose idempotency key was new.
 pub(super) const INSERT: &str = "insert into message (id, principal, state, mode, class, department_id, members_n, only_member, send_at, \
-     expire_at, idem_key, idem_digest, reference, facts, content) \
+     expire_at, idem_key, idem_digest, reference, facts, content, counted) \
      select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], \
      $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::bytea[], $13::text[], $14::text[], \
-     $15::text[]) on conflict (principal, idem_key) do nothing returning id";
+     $15::text[], $16::bigint[]) on conflict (principal, idem_key) do nothing returning id";
 
 /// Messages to be stored, by column. Two groups that share keys wait for each other in the order of the keys, so
 /// they must come sorted by principal and key.
@@ -37,6 +37,7 @@ pub(super) struct NewMessages<'a> {
     references: Vec<Option<&'a str>>,
     facts: Vec<String>,
     contents: Vec<String>,
+    counted: Vec<i64>,
 }
 
 impl<'a> NewMessages<'a> {
@@ -63,11 +64,12 @@ impl<'a> NewMessages<'a> {
         self.references.push(facts.reference.as_deref());
         self.facts.push(facts::encode(facts)?);
         self.contents.push(facts::content(item)?);
+        self.counted.push(i64::from(facts::counted(facts)));
         Ok(())
     }
 
     /// The values of [`INSERT`].
-    pub(super) fn values(&self) -> [Value<'_>; 15] {
+    pub(super) fn values(&self) -> [Value<'_>; 16] {
         [
             &self.ids,
             &self.principals,
@@ -84,6 +86,7 @@ impl<'a> NewMessages<'a> {
             &self.references,
             &self.facts,
             &self.contents,
+            &self.counted,
         ]
     }
 }

@@ -10,7 +10,6 @@ use tokio_postgres::Row;
 use super::Postgres;
 use super::encode::{get, known, unsigned};
 use super::session::{Session, Value};
-use crate::domain::access::Mode;
 use crate::domain::id::{LegId, MessageId};
 use crate::domain::outcome::{Counts, Outcome};
 use crate::store::Result;
@@ -64,7 +63,7 @@ pub(super) fn values(columns: &[Vec<i64>; 7]) -> [Value<'_>; 7] {
 
 /// What the totals need to know of messages. It never changes.
 pub(super) const BOOKS: &str =
-    "select id, principal, department_id, class, mode from message where id = any($1::bigint[])";
+    "select id, principal, department_id, class, counted from message where id = any($1::bigint[])";
 
 /// The rows of [`BOOKS`] by message.
 pub(super) fn books_of(rows: &[Row]) -> Result<HashMap<i64, Books>> {
@@ -76,7 +75,7 @@ pub(super) fn books_of(rows: &[Row]) -> Result<HashMap<i64, Books>> {
             principal: get(row, 1)?,
             department_id: get(row, 2)?,
             class: get(row, 3)?,
-            live: get::<i64>(row, 4)? == Mode::Live as i64,
+            counted: get::<i64>(row, 4)? == 1,
         };
         found.insert(id.0, books);
     }

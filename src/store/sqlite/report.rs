@@ -37,7 +37,7 @@ fn settled_of_open(connection: &Connection, ids: (i64, i64)) -> Result<Vec<Rollu
                        message.department_id, leg.channel, message.class, leg_count.outcome, sum(leg_count.n) \
                        from leg join message on message.id = (leg.id & ~15) \
                        join leg_count on leg_count.leg_id = leg.id \
-                       where leg.id >= ?1 and leg.id < ?2 and leg.state in (2, 3) and message.mode = 1 \
+                       where leg.id >= ?1 and leg.id < ?2 and leg.state in (2, 3) and message.counted = 1 \
                        group by day, message.principal, message.department_id, leg.channel, message.class, \
                        leg_count.outcome";
     rows(connection, SQL, ids)
@@ -48,7 +48,7 @@ fn pending_of_open(connection: &Connection, ids: (i64, i64)) -> Result<Vec<Rollu
                        message.department_id, leg.channel, message.class, 0, sum(leg.members_n - \
                        coalesce((select sum(n) from leg_count where leg_count.leg_id = leg.id), 0)) \
                        from leg join message on message.id = (leg.id & ~15) \
-                       where leg.id >= ?1 and leg.id < ?2 and leg.state in (2, 3) and message.mode = 1 \
+                       where leg.id >= ?1 and leg.id < ?2 and leg.state in (2, 3) and message.counted = 1 \
                        group by day, message.principal, message.department_id, leg.channel, message.class";
     rows(connection, SQL, ids)
 }
@@ -61,7 +61,7 @@ fn pending_of_short(connection: &Connection, ids: (i64, i64)) -> Result<Vec<Roll
                        union all \
                        select leg_id, channel from batch indexed by batch_claimed where state = 2 and short = 1) open \
                        join message on message.id = (open.leg_id & ~15) \
-                       where open.leg_id >= ?1 and open.leg_id < ?2 and message.mode = 1 \
+                       where open.leg_id >= ?1 and open.leg_id < ?2 and message.counted = 1 \
                        group by day, message.principal, message.department_id, open.channel, message.class";
     rows(connection, SQL, ids)
 }

@@ -17,8 +17,8 @@ pub(super) fn insert(connection: &Connection, item: &Accept, texts: &Texts, stat
     let mut statement = connection
         .prepare_cached(
             "insert into message (id, principal, state, mode, class, department_id, members_n, only_member, send_at, \
-             expire_at, idem_key, idem_digest, reference, facts, content) \
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
+             expire_at, idem_key, idem_digest, reference, facts, content, counted) \
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
              on conflict (principal, idem_key) do nothing",
         )
         .map_err(fault)?;
@@ -39,6 +39,7 @@ pub(super) fn insert(connection: &Connection, item: &Accept, texts: &Texts, stat
             facts.reference,
             texts.facts,
             texts.content,
+            facts::counted(facts),
         ])
         .map_err(fault)?;
     Ok(written == 1)

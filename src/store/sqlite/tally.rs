@@ -5,7 +5,6 @@ use rusqlite::{Connection, OptionalExtension};
 use super::encode::{known, signed, unsigned};
 use super::fault;
 use super::row;
-use crate::domain::access::Mode;
 use crate::domain::id::{LegId, MessageId};
 use crate::domain::leg::LegState;
 use crate::domain::message::MessageState;
@@ -117,7 +116,7 @@ fn finish(connection: &Connection, message: MessageId) -> Result<()> {
 
 fn books(connection: &Connection, message: MessageId) -> Result<Books> {
     connection
-        .prepare_cached("select principal, department_id, class, mode from message where id = ?1")
+        .prepare_cached("select principal, department_id, class, counted from message where id = ?1")
         .and_then(|mut statement| {
             statement.query_row([message.0], |row| {
                 Ok(Books {
@@ -125,7 +124,7 @@ fn books(connection: &Connection, message: MessageId) -> Result<Books> {
                     principal: row.get(0)?,
                     department_id: row.get(1)?,
                     class: row.get(2)?,
-                    live: row.get::<_, i64>(3)? == Mode::Live as i64,
+                    counted: row.get(3)?,
                 })
             })
         })

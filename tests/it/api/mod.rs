@@ -13,6 +13,7 @@ mod leaving;
 mod node;
 mod operations;
 mod preview;
+mod proof;
 mod publish;
 mod refusals;
 mod relation;

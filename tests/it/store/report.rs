@@ -16,6 +16,7 @@ super::cases! {
     totals_follow_the_deliveries,
     totals_hold_only_the_days_asked_for,
     totals_leave_out_test_keys_and_what_is_not_released,
+    totals_leave_out_trial_copies,
     totals_of_a_cancelled_message_balance,
 }
 
@@ -76,6 +77,21 @@ async fn totals_leave_out_test_keys_and_what_is_not_released(store: &Store) {
         accept(store, scheduled(publish(store, n + 2, people, &[Email, App]).await, NOW)).await;
     }
     assert!(totals(store).await.is_empty());
+}
+
+async fn totals_leave_out_trial_copies(store: &Store) {
+    office(store, 20).await;
+    for (n, people) in [(1, everybody(20)), (2, set([1]))] {
+        let mut item = publish(store, n, people, &[Email, App]).await;
+        item.facts.proof = true;
+        accept(store, item).await;
+    }
+    assert!(totals(store).await.is_empty(), "while they are open");
+    for batch in claim(store, NOW, 9, EPOCH).await {
+        assert!(settle(store, whole(&batch, Outcome::Sent)).await);
+    }
+    assert!(totals(store).await.is_empty());
+    assert!(store.messages.message(id(2)).await.unwrap().unwrap().facts.proof);
 }
 
 async fn totals_of_a_cancelled_message_balance(store: &Store) {
