@@ -113,6 +113,12 @@ impl Policy {
         valid.map(|grant| self.scopes.of(grant, snapshot).outside(people)).min().unwrap_or(people.len())
     }
 
+    /// Whether a person lies in the scope of a grant, in force or not.
+    #[must_use]
+    pub fn reaches(&self, grant: &Grant, ordinal: u32, snapshot: &Snapshot) -> bool {
+        self.scopes.of(grant, snapshot).outside(&Set::from_iter([ordinal])) == 0
+    }
+
     /// One of these people whom no valid grant reaches.
     #[must_use]
     pub fn stranger(&self, principal: Principal, mut people: Set, snapshot: &Snapshot, now: At) -> Option<u32> {

@@ -1,5 +1,6 @@
 //! `AccessService`: applications, keys, grants, and who one is. What has a subject of its own stands beside.
 
+mod keys;
 mod requests;
 mod roles;
 
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 use tonic::{Request, Response, Status};
 
-use super::convert::{self, absent, access, count, message, page, role, time};
+use super::convert::{self, access, count, message, page, role, time};
 use super::v1::access_service_server::AccessService;
 use super::{Services, v1};
 use crate::access::Applications;
@@ -98,6 +99,10 @@ impl AccessService for Services {
         }))
     }
 
+    async fn rotate_key(&self, request: Request<v1::RotateKeyRequest>) -> Answer<v1::RotateKeyResponse> {
+        keys::rotate(self, request).await
+    }
+
     async fn revoke_key(&self, request: Request<v1::RevokeKeyRequest>) -> Answer<v1::RevokeKeyResponse> {
         let caller = self.caller(request.metadata()).await?;
         let v1::RevokeKeyRequest { key_id, why } = request.into_inner();
@@ -153,6 +158,10 @@ impl AccessService for Services {
         Ok(Response::new(v1::CreateGrantResponse { grant }))
     }
 
+    async fn renew_grant(&self, request: Request<v1::RenewGrantRequest>) -> Answer<v1::RenewGrantResponse> {
+        keys::renew(self, request).await
+    }
+
     async fn revoke_grant(&self, request: Request<v1::RevokeGrantRequest>) -> Answer<v1::RevokeGrantResponse> {
         let caller = self.caller(request.metadata()).await?;
         let v1::RevokeGrantRequest { grant_id, why } = request.into_inner();
@@ -167,16 +176,25 @@ impl AccessService for Services {
         let caller = self.caller(request.metadata()).await?;
         let mut wanted = request.into_inner();
         let (page, list) = page::page(&mut wanted)?;
-        absent(wanted.as_of.is_none(), "as_of")?;
-        absent(wanted.reaches_user_id.is_empty(), "reaches_user_id")?;
         let (directory, now) = (self.index.snapshot(), self.clock.now());
+        let as_of = time::at_if("as_of", wanted.as_of.as_ref())?;
+        if as_of.is_some_and(|at| at > now) {
+            return Err(convert::invalid("as_of", "lies in the future").into());
+        }
+        let reaches = access::reached(&wanted.reaches_user_id, &directory)?;
         let holder = wanted.principal.map(|one| access::principal("principal", &one, &directory)).transpose()?;
         let department_id = self.department(&wanted.department_id)?;
-        let filter = GrantFilter { principal: holder, department_id, state: access::grant_state_if(wanted.state)? };
+        let filter = GrantFilter {
+            principal: holder,
+            department_id,
+            state: access::grant_state_if(wanted.state)?,
+            as_of,
+            reaches,
+        };
         let found = self.admin.list_grants(&caller, &filter, &page)?;
         let names = Names::of(self);
         Ok(Response::new(v1::ListGrantsResponse {
-            grants: found.items.iter().map(|grant| names.grant(grant, now)).collect(),
+            grants: found.items.iter().map(|grant| names.grant_at(grant, as_of.unwrap_or(now))).collect(),
             next_page_token: list.token(found.next),
         }))
     }
@@ -252,6 +270,12 @@ impl Names<'_> {
 
     fn key(&self, key: &Key) -> v1::Key {
         access::key(key, self.principal(key.principal))
+    }
+
+    /// A grant as it was at an earlier time.
+    fn grant_at(&self, grant: &Grant, at: At) -> v1::Grant {
+        let then = Grant { revoked_at: grant.revoked_at.filter(|revoked| *revoked <= at), ..grant.clone() };
+        self.grant(&then, at)
     }
 
     fn grant(&self, grant: &Grant, now: At) -> v1::Grant {

@@ -282,6 +282,14 @@ impl Grant {
         }
     }
 
+    /// Where it stood at an earlier moment, as far as it tells itself: a renewal leaves no trace of the end before it.
+    /// `None` before it was given.
+    #[must_use]
+    pub fn state_at(&self, at: At) -> Option<GrantState> {
+        let not_yet_revoked = Grant { revoked_at: self.revoked_at.filter(|revoked| *revoked <= at), ..self.clone() };
+        (self.id.made_at() <= at).then(|| not_yet_revoked.state(at))
+    }
+
     /// Whether the grant is a right at this moment.
     #[must_use]
     pub fn is_valid(&self, now: At) -> bool {

@@ -30,6 +30,10 @@ pub trait Access: Send + Sync {
     /// Revokes a key; `NOT_FOUND` if there is none. Revoking twice keeps the first time.
     async fn revoke_key(&self, id: KeyId, at: At) -> Result<i64>;
 
+    /// Puts a successor beside a key, which ends at `old_end`: no later than it would have, and at once if that is not
+    /// after `at`; then it is revoked. One transaction. `NOT_FOUND` if there is no such key.
+    async fn rotate_key(&self, old: KeyId, successor: Key, old_end: At, at: At) -> Result<i64>;
+
     /// Stores a new grant. Its `version` is taken as given.
     async fn create_grant(&self, grant: Grant) -> Result<i64>;
 
@@ -38,6 +42,10 @@ pub trait Access: Send + Sync {
 
     /// Revokes a grant; `NOT_FOUND` if there is none. Revoking twice keeps the first time.
     async fn revoke_grant(&self, id: GrantId, at: At) -> Result<i64>;
+
+    /// Moves the end of a grant that is not revoked; `NOT_FOUND` if there is none. With a version the grant has to have
+    /// it: `ETAG_MISMATCH`.
+    async fn renew_grant(&self, id: GrantId, expire_at: At, version: Option<i64>, at: At) -> Result<i64>;
 
     /// How many people the grant has reached on a day (days since 1970, UTC).
     async fn used(&self, grant: GrantId, day: i64) -> Result<u64>;

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Result;
 use super::encode::{json, unjson};
+use super::{Result, refuse};
 use crate::domain::access::{Grant, Principal};
 use crate::domain::channel::Channel;
 use crate::domain::class::Class;
@@ -48,6 +48,17 @@ pub(super) fn body(grant: &Grant) -> Result<String> {
         ceiling: grant.ceiling.clone(),
         while_in: grant.while_in,
     })
+}
+
+/// A grant with another end, if it stands and has the version that is meant.
+pub(super) fn renewed(grant: Grant, expire_at: At, version: Option<i64>) -> Result<Grant> {
+    if grant.revoked_at.is_some() {
+        return Err(refuse::grant_is_over().into());
+    }
+    if version.is_some_and(|wanted| wanted != grant.version) {
+        return Err(refuse::other_version("etag").into());
+    }
+    Ok(Grant { expire_at: Some(expire_at), version: grant.version + 1, ..grant })
 }
 
 /// The grant of a row.

@@ -56,8 +56,12 @@ pub struct GrantFilter {
     pub principal: Option<Principal>,
     /// Covering this department (the store's key) by name.
     pub department_id: Option<i64>,
-    /// In this state now.
+    /// In this state.
     pub state: Option<GrantState>,
+    /// As things were then; default now.
+    pub as_of: Option<At>,
+    /// In force, and reaching this person as the directory is now.
+    pub reaches: Option<u32>,
 }
 
 /// A question about rights.
@@ -157,10 +161,15 @@ impl Admin {
             true => caller.require(KeyScope::Read).map(|()| Reach::Everywhere)?,
             false => self.watched(caller, now)?,
         };
+        let (snapshot, at) = (self.parts.index.snapshot(), filter.as_of.unwrap_or(now));
+        let reaches = |grant: &Grant, ordinal: u32| {
+            grant.state_at(at) == Some(GrantState::Active) && self.parts.policy.reaches(grant, ordinal, &snapshot)
+        };
         let wanted = |grant: &Grant| {
             self.concerns(&reach, grant)
                 && filter.department_id.is_none_or(|wanted| grant.department_ids.contains(&wanted))
-                && filter.state.is_none_or(|wanted| grant.state(now) == wanted)
+                && grant.state_at(at).is_some_and(|state| filter.state.is_none_or(|wanted| state == wanted))
+                && filter.reaches.is_none_or(|ordinal| reaches(grant, ordinal))
         };
         self.parts.grants.list(filter.principal, wanted, page)
     }

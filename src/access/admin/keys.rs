@@ -119,7 +119,7 @@ impl Admin {
         Ok(key)
     }
 
-    async fn stored_key(&self, id: KeyId) -> Result<Key, Refusal> {
+    pub(super) async fn stored_key(&self, id: KeyId) -> Result<Key, Refusal> {
         let found = self.parts.store.access.key(id).await?;
         // The service's own key is nobody's to revoke.
         found.filter(|key| key.principal != SERVICE).ok_or_else(|| no_key(id))
@@ -142,7 +142,7 @@ impl Admin {
     }
 
     /// Whoever has a key of somebody can do all that one can: nobody makes a key of somebody who may do more.
-    fn could_be(&self, reach: &Reach, principal: Principal, now: At) -> Result<(), Refusal> {
+    pub(super) fn could_be(&self, reach: &Reach, principal: Principal, now: At) -> Result<(), Refusal> {
         let snapshot = self.parts.index.snapshot();
         let tree = snapshot.tree();
         let grants = self.parts.grants.of(principal);
@@ -181,6 +181,6 @@ impl Admin {
     }
 }
 
-fn no_key(id: KeyId) -> Refusal {
+pub(super) fn no_key(id: KeyId) -> Refusal {
     Refusal::new(Reason::NotFound, format!("There is no key {id}.")).field("key_id")
 }

@@ -8,6 +8,7 @@ mod grants;
 mod keys;
 mod requests;
 mod roles;
+mod rotation;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ pub use grants::{GrantDraft, GrantFilter, Question};
 pub use keys::{KeyDraft, KeyOwner, NewKey};
 pub use requests::{RequestAnswer, RequestQuery};
 pub use roles::{RoleDraft, RoleFilter};
+pub use rotation::OVERLAP_MAX;
 
 use super::authority::{exceeds, role_missing};
 use super::scope::Scopes;

@@ -238,10 +238,36 @@ pub fn grant(grant: &Grant, holder: v1::Principal, giver: v1::Principal, directo
         granted_by: Some(giver),
         parent_grant_id: String::new(),
         state: grant_state(grant.state(now)).into(),
-        etag: String::new(),
+        etag: grant.version.to_string(),
         tags: grant.tags.clone(),
         revoked_at: grant.revoked_at.map(time::stamp),
     }
+}
+
+/// A version that is meant, in a field that may be empty.
+///
+/// # Errors
+/// `ETAG_MISMATCH` for what cannot be one: nobody was given it.
+pub fn version(path: &str, etag: &str) -> Result<Option<i64>, Refusal> {
+    if etag.is_empty() {
+        return Ok(None);
+    }
+    let message = "Give back the etag that was read with it, or none to change any version.";
+    etag.parse().map(Some).map_err(|_| Refusal::new(Reason::EtagMismatch, message).field(path))
+}
+
+/// The person whom grants are to reach; `None` if the field is empty.
+///
+/// # Errors
+/// `UNKNOWN_USER`.
+pub fn reached(user_id: &str, directory: &Snapshot) -> Result<Option<u32>, Refusal> {
+    if user_id.is_empty() {
+        return Ok(None);
+    }
+    directory.users().ordinal(user_id).map(Some).ok_or_else(|| {
+        let message = "There is no user with this id; look it up in the directory.";
+        Refusal::new(Reason::UnknownUser, message).field("reaches_user_id").with("count", 1)
+    })
 }
 
 /// A question about rights.

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use super::super::client::{Connection, Failure, timed};
+use super::super::publish::parse_time;
 use super::super::{print, whoami};
 use super::{LIST_MAX, grant_import};
 use crate::api::v1;
@@ -15,6 +16,14 @@ pub enum Grant {
     Create(Box<Create>),
     /// Give the rights that a CSV file lists; one that is held already is not given again
     Import(grant_import::ImportArgs),
+    /// Move a grant's end to a later time
+    Renew {
+        /// grt_…
+        id: String,
+        /// Its new end, campus time: '2027-09-01 00:00'; or RFC 3339
+        #[arg(long, value_name = "TIME")]
+        until: String,
+    },
     /// List grants
     List {
         /// Only those of this application
@@ -23,6 +32,12 @@ pub enum Grant {
         /// Only those of this person
         #[arg(long, value_name = "ID")]
         user: Option<String>,
+        /// As grants stood then, campus time: '2026-09-01 08:00'; or RFC 3339
+        #[arg(long, value_name = "TIME")]
+        as_of: Option<String>,
+        /// Only those in force that reach this person: who could write to her
+        #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+        reaches: String,
     },
 }
 
@@ -66,7 +81,14 @@ pub(super) async fn run(connection: &Connection, command: Grant) -> Result<(), F
     match command {
         Grant::Create(create) => give(connection, *create).await,
         Grant::Import(args) => grant_import::run(connection, args).await,
-        Grant::List { application, user } => list(connection, principal(application, user)).await,
+        Grant::Renew { id, until } => renew(connection, id, &until).await,
+        Grant::List { application, user, as_of, reaches } => {
+            let as_of = as_of.as_deref().map(parse_time).transpose()?;
+            let (principal, page_size) = (principal(application, user), LIST_MAX);
+            let request =
+                v1::ListGrantsRequest { principal, as_of, reaches_user_id: reaches, page_size, ..Default::default() };
+            list(connection, request).await
+        }
     }
 }
 
@@ -97,8 +119,19 @@ async fn give(connection: &Connection, create: Create) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn list(connection: &Connection, principal: Option<v1::Principal>) -> Result<(), Failure> {
-    let request = v1::ListGrantsRequest { principal, page_size: LIST_MAX, ..Default::default() };
+async fn renew(connection: &Connection, grant_id: String, until: &str) -> Result<(), Failure> {
+    let request = v1::RenewGrantRequest { grant_id, expire_at: Some(parse_time(until)?), ..Default::default() };
+    let mut client = connection.open().await?.access();
+    let answer = client.renew_grant(timed(request)).await?.into_inner();
+    if connection.json {
+        return print::json("RenewGrantResponse", &answer);
+    }
+    let grant = answer.grant.unwrap_or_default();
+    println!("{} ends {}.", grant.grant_id, print::time(grant.expire_at.as_ref()));
+    Ok(())
+}
+
+async fn list(connection: &Connection, request: v1::ListGrantsRequest) -> Result<(), Failure> {
     let mut client = connection.open().await?.access();
     let answer = client.list_grants(timed(request)).await?.into_inner();
     if connection.json {

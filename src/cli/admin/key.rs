@@ -13,6 +13,14 @@ use crate::api::v1::create_key_request::Owner;
 pub enum Key {
     /// Make one and show its token, this once
     Create(Create),
+    /// Make a successor and show its token, this once; the old one works for a while
+    Rotate {
+        /// key_…
+        id: String,
+        /// How long the old one works beside it, such as 24h, 7d or 0s; at most 30 days
+        #[arg(long, value_name = "SPAN", default_value = "24h", value_parser = parse_span)]
+        overlap: std::time::Duration,
+    },
     /// List keys without their tokens
     List {
         /// Only those of this application
@@ -52,6 +60,7 @@ fn parse_scope(name: &str) -> Result<v1::KeyScope, String> {
 pub(super) async fn run(connection: &Connection, command: Key) -> Result<(), Failure> {
     match command {
         Key::Create(create) => make(connection, create).await,
+        Key::Rotate { id, overlap } => rotate(connection, id, overlap).await,
         Key::List { application, user } => list(connection, application, user).await,
     }
 }
@@ -74,6 +83,36 @@ async fn make(connection: &Connection, create: Create) -> Result<(), Failure> {
         return print::json("CreateKeyResponse", &answer);
     }
     eprintln!("{}; its token is shown this once:", answer.key.unwrap_or_default().key_id);
+    println!("{}", answer.token);
+    Ok(())
+}
+
+fn parse_span(text: &str) -> Result<std::time::Duration, String> {
+    let digits = text.trim_end_matches(char::is_alphabetic);
+    let number: u64 = digits.parse().map_err(|_| "give a number and a unit, such as 24h".to_owned())?;
+    let seconds = match &text[digits.len()..] {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err("known units are s, m, h and d".to_owned()),
+    };
+    number.checked_mul(seconds).map(std::time::Duration::from_secs).ok_or_else(|| "that is too long".to_owned())
+}
+
+async fn rotate(connection: &Connection, key_id: String, overlap: std::time::Duration) -> Result<(), Failure> {
+    let seconds = i64::try_from(overlap.as_secs()).unwrap_or(i64::MAX);
+    let overlap = Some(prost_types::Duration { seconds, nanos: 0 });
+    let mut client = connection.open().await?.access();
+    let answer = client.rotate_key(timed(v1::RotateKeyRequest { key_id, overlap })).await?.into_inner();
+    if connection.json {
+        return print::json("RotateKeyResponse", &answer);
+    }
+    let new = answer.key.unwrap_or_default().key_id;
+    eprintln!(
+        "{new}; the old key ends {}; the new token is shown this once:",
+        print::time(answer.old_expire_at.as_ref())
+    );
     println!("{}", answer.token);
     Ok(())
 }

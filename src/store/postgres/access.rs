@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 
 use super::encode::{get, head, known, small, unsigned};
 use super::feed::Feed;
-use super::session::Session;
+use super::session::{Session, Value};
 use super::{Postgres, department, feed};
 use crate::domain::access::{Application, Grant, Key, KeyScopes, Mode, Principal};
 use crate::domain::change::ChangeCode;
@@ -18,6 +18,10 @@ const APPLICATIONS: &str = "select id, department_id, title, weight, inbox_gatew
 const KEYS: &str = "select id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version \
                     from api_key";
 const GRANTS: &str = "select id, principal, revoked_at, version, body from access_grant";
+
+const REVOKE_KEY: &str =
+    "update api_key set revoked_at = $2, version = version + 1 where id = $1 and revoked_at is null";
+const LOCK: &str = "select pg_advisory_xact_lock($1)";
 
 #[async_trait]
 impl Access for Postgres {
@@ -52,30 +56,8 @@ impl Access for Postgres {
     }
 
     async fn create_key(&self, key: Key) -> Result<i64> {
-        const SQL: &str = "insert into api_key \
-                           (id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version) \
-                           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
         let session = self.transaction().await?;
-        let (principal, mode, scopes) = (key.principal.code(), key.mode as i64, i64::from(key.scopes.0));
-        let (expire_at, revoked_at) = (key.expire_at.map(|at| at.0), key.revoked_at.map(|at| at.0));
-        let Key { id, hash, title, created_at, version, .. } = &key;
-        session
-            .execute(
-                SQL,
-                &[
-                    &id.0,
-                    &principal,
-                    &mode,
-                    &&hash[..],
-                    &scopes,
-                    title,
-                    &created_at.0,
-                    &expire_at,
-                    &revoked_at,
-                    version,
-                ],
-            )
-            .await?;
+        insert_key(&session, &key).await?;
         let seq = feed::append(&session, key.created_at, ChangeCode::Key, key.id.0).await?;
         session.commit().await?;
         Ok(seq)
@@ -86,9 +68,30 @@ impl Access for Postgres {
     }
 
     async fn revoke_key(&self, id: KeyId, at: At) -> Result<i64> {
-        const SQL: &str =
-            "update api_key set revoked_at = $2, version = version + 1 where id = $1 and revoked_at is null";
-        revoke(self, SQL, "api_key", (ChangeCode::Key, id.0), at).await
+        revoke(self, REVOKE_KEY, "api_key", (ChangeCode::Key, id.0), at).await
+    }
+
+    async fn rotate_key(&self, old: KeyId, successor: Key, old_end: At, at: At) -> Result<i64> {
+        const END: &str = "update api_key set expire_at = least(coalesce(expire_at, $2), $2) \
+                           where id = $1 and revoked_at is null";
+        let session = self.transaction().await?;
+        // The feed first, as in [`revoke`].
+        let mut feed = Feed::lock(&session).await?;
+        insert_key(&session, &successor).await?;
+        let ended = if old_end > at {
+            session.execute(END, &[&old.0, &old_end.0]).await?
+        } else {
+            session.rows(LOCK, &[&old.0]).await?;
+            session.execute(REVOKE_KEY, &[&old.0, &at.0]).await?
+        };
+        if ended == 0 {
+            return Err(refuse::unknown_key().into());
+        }
+        feed.append(ChangeCode::Key, old.0);
+        feed.append(ChangeCode::Key, successor.id.0);
+        let seq = feed.write(&session, at).await?;
+        session.commit().await?;
+        Ok(seq)
     }
 
     async fn create_grant(&self, grant: Grant) -> Result<i64> {
@@ -109,6 +112,19 @@ impl Access for Postgres {
         revoke(self, SQL, "access_grant", (ChangeCode::Grant, id.0), at).await
     }
 
+    async fn renew_grant(&self, id: GrantId, expire_at: At, version: Option<i64>, at: At) -> Result<i64> {
+        let session = self.transaction().await?;
+        let row = session.maybe(&format!("{GRANTS} where id = $1 for update"), &[&id.0]).await?;
+        let known = read_grant(&row.ok_or_else(refuse::unknown_grant)?)?;
+        let renewed = grant::renewed(known, expire_at, version)?;
+        let body = grant::body(&renewed)?;
+        let sql = "update access_grant set version = $2, body = $3 where id = $1";
+        session.execute(sql, &[&id.0, &renewed.version, &body]).await?;
+        let seq = feed::append(&session, at, ChangeCode::Grant, id.0).await?;
+        session.commit().await?;
+        Ok(seq)
+    }
+
     async fn used(&self, grant: GrantId, day: i64) -> Result<u64> {
         const SQL: &str = "select n from usage where grant_id = $1 and day = $2";
         let session = self.session().await?;
@@ -127,13 +143,25 @@ pub(super) async fn insert_grant(session: &Session, grant: &Grant) -> Result<()>
     Ok(())
 }
 
+async fn insert_key(session: &Session, key: &Key) -> Result<()> {
+    const SQL: &str = "insert into api_key \
+                       (id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version) \
+                       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let (principal, mode, scopes) = (key.principal.code(), key.mode as i64, i64::from(key.scopes.0));
+    let (expire_at, revoked_at) = (key.expire_at.map(|at| at.0), key.revoked_at.map(|at| at.0));
+    let Key { id, hash, title, created_at, version, .. } = key;
+    let values: [Value<'_>; 10] =
+        [&id.0, &principal, &mode, &&hash[..], &scopes, title, &created_at.0, &expire_at, &revoked_at, version];
+    session.execute(SQL, &values).await.map(|_| ())
+}
+
 /// Revokes what is not revoked yet. The lock makes this wait for every publish that has seen it alive and later
 /// ones wait for this, so that none is accepted after the answer.
 async fn revoke(store: &Postgres, sql: &str, table: &str, (code, id): (ChangeCode, i64), at: At) -> Result<i64> {
     let session = store.transaction().await?;
     // The feed first, as everywhere: of two who take both locks none waits for the other.
     let mut feed = Feed::lock(&session).await?;
-    session.rows("select pg_advisory_xact_lock($1)", &[&id]).await?;
+    session.rows(LOCK, &[&id]).await?;
     if session.execute(sql, &[&id, &at.0]).await? > 0 {
         feed.append(code, id);
         let seq = feed.write(&session, at).await?;

@@ -13,6 +13,9 @@ use crate::domain::time::At;
 use crate::store::encode::{json, unjson};
 use crate::store::{Access, AccessImage, ApplicationDraft, Result, grant, refuse};
 
+const REVOKE_KEY: &str =
+    "update api_key set revoked_at = ?2, version = version + 1 where id = ?1 and revoked_at is null";
+
 #[async_trait]
 impl Access for Sqlite {
     async fn load(&self) -> Result<AccessImage> {
@@ -62,10 +65,8 @@ impl Access for Sqlite {
     }
 
     async fn revoke_key(&self, id: KeyId, at: At) -> Result<i64> {
-        const SQL: &str =
-            "update api_key set revoked_at = ?2, version = version + 1 where id = ?1 and revoked_at is null";
         let write = move |connection: &_| {
-            if execute(connection, SQL, id.0, at)? > 0 {
+            if execute(connection, REVOKE_KEY, id.0, at)? > 0 {
                 return feed::append(connection, at, ChangeCode::Key, id.0);
             }
             match one_key(connection, id)? {
@@ -74,6 +75,10 @@ impl Access for Sqlite {
             }
         };
         self.writer.write(write).await
+    }
+
+    async fn rotate_key(&self, old: KeyId, successor: Key, old_end: At, at: At) -> Result<i64> {
+        self.writer.write(move |connection| rotate_key(connection, old, &successor, old_end, at)).await
     }
 
     async fn create_grant(&self, grant: Grant) -> Result<i64> {
@@ -101,6 +106,10 @@ impl Access for Sqlite {
             }
         };
         self.writer.write(write).await
+    }
+
+    async fn renew_grant(&self, id: GrantId, expire_at: At, version: Option<i64>, at: At) -> Result<i64> {
+        self.writer.write(move |connection| renew_grant(connection, id, expire_at, version, at)).await
     }
 
     async fn used(&self, grant: GrantId, day: i64) -> Result<u64> {
@@ -220,6 +229,30 @@ fn read_key(row: &Row<'_>) -> Result<Key> {
         revoked_at: row.get::<_, Option<i64>>(8).map_err(fault)?.map(At),
         version: row.get(9).map_err(fault)?,
     })
+}
+
+/// A key that ends later keeps its version: what is published with it meanwhile stands.
+fn rotate_key(connection: &Connection, old: KeyId, successor: &Key, old_end: At, at: At) -> Result<i64> {
+    const END: &str = "update api_key set expire_at = min(coalesce(expire_at, ?2), ?2) \
+                       where id = ?1 and revoked_at is null";
+    let (sql, when) = if old_end > at { (END, old_end) } else { (REVOKE_KEY, at) };
+    if execute(connection, sql, old.0, when)? == 0 {
+        return Err(refuse::unknown_key().into());
+    }
+    insert_key(connection, successor)?;
+    feed::append(connection, at, ChangeCode::Key, old.0)?;
+    feed::append(connection, at, ChangeCode::Key, successor.id.0)
+}
+
+fn renew_grant(connection: &Connection, id: GrantId, expire_at: At, version: Option<i64>, at: At) -> Result<i64> {
+    let known = one_grant(connection, id)?.ok_or_else(refuse::unknown_grant)?;
+    let renewed = grant::renewed(known, expire_at, version)?;
+    let body = grant::body(&renewed)?;
+    connection
+        .prepare_cached("update access_grant set version = ?2, body = ?3 where id = ?1")
+        .and_then(|mut statement| statement.execute((id.0, renewed.version, body)))
+        .map_err(fault)?;
+    feed::append(connection, at, ChangeCode::Grant, id.0)
 }
 
 pub(super) fn insert_grant(connection: &Connection, grant: &Grant) -> Result<()> {

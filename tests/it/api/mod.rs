@@ -10,6 +10,7 @@ mod health_reflection;
 mod history;
 mod inbox;
 mod leaving;
+mod keys;
 mod node;
 mod operations;
 mod preview;

@@ -17,6 +17,9 @@ super::cases! {
     an_application_reads_back,
     a_key_reads_back_and_is_revoked_once,
     a_grant_reads_back_and_is_revoked_once,
+    a_rotated_key_ends_later_and_its_successor_begins,
+    a_key_rotated_without_overlap_is_revoked,
+    a_renewed_grant_has_a_later_end_and_another_version,
     what_is_unknown_cannot_be_revoked,
     an_id_is_taken_once,
     nothing_is_used_before_the_first_publish,
@@ -102,6 +105,49 @@ async fn a_grant_reads_back_and_is_revoked_once(store: &Store) {
     assert_eq!(revoked, Grant { version: 2, revoked_at: Some(At(5)), ..grant(1) });
     let changes = store.directory.changes_after(0, 9).await.unwrap();
     assert!(changes.iter().all(|change| change.what == ChangeKind::Grant { id: GrantId(1) }));
+}
+
+async fn a_rotated_key_ends_later_and_its_successor_begins(store: &Store) {
+    let endless = Key { expire_at: None, ..key(1) };
+    store.access.create_key(endless.clone()).await.unwrap();
+    let seq = store.access.rotate_key(KeyId(1), key(2), At(NOW.0 + 9), NOW).await.unwrap();
+    let old = store.access.key(KeyId(1)).await.unwrap().unwrap();
+    assert_eq!(old, Key { expire_at: Some(At(NOW.0 + 9)), ..endless }, "what is published with it meanwhile stands");
+    assert_eq!(store.access.key(KeyId(2)).await.unwrap(), Some(key(2)));
+    let changes = store.directory.changes_after(0, 9).await.unwrap();
+    let ids: Vec<_> = changes.iter().map(|change| change.what.clone()).collect();
+    assert_eq!(ids, [1, 1, 2].map(|id| ChangeKind::Key { id: KeyId(id) }));
+    assert_eq!(changes[2].seq, seq);
+    store.access.rotate_key(KeyId(1), key(3), At(NOW.0 + 20), NOW).await.unwrap();
+    let old = store.access.key(KeyId(1)).await.unwrap().unwrap();
+    assert_eq!(old.expire_at, Some(At(NOW.0 + 9)), "no later than it would have ended");
+}
+
+async fn a_key_rotated_without_overlap_is_revoked(store: &Store) {
+    store.access.create_key(key(1)).await.unwrap();
+    store.access.rotate_key(KeyId(1), key(2), NOW, NOW).await.unwrap();
+    let old = store.access.key(KeyId(1)).await.unwrap().unwrap();
+    assert_eq!((old.version, old.revoked_at, old.expire_at), (4, Some(NOW), key(1).expire_at));
+    let before = store.directory.head().await.unwrap();
+    for unknown in [1, 9] {
+        let refusal = refused(store.access.rotate_key(KeyId(unknown), key(3), At(NOW.0 + 1), NOW).await);
+        assert_eq!(refusal, Reason::NotFound, "it is over, or never was");
+    }
+    assert_eq!((store.access.key(KeyId(3)).await.unwrap(), store.directory.head().await.unwrap()), (None, before));
+}
+
+async fn a_renewed_grant_has_a_later_end_and_another_version(store: &Store) {
+    store.access.create_grant(grant(1)).await.unwrap();
+    let renew = |end, version| store.access.renew_grant(GrantId(1), At(end), version, NOW);
+    let seq = renew(20, Some(1)).await.unwrap();
+    let renewed = Grant { version: 2, expire_at: Some(At(20)), ..grant(1) };
+    assert_eq!(store.access.grant(GrantId(1)).await.unwrap(), Some(renewed));
+    assert_eq!(refused(renew(30, Some(1)).await), Reason::EtagMismatch);
+    assert_eq!(store.directory.head().await.unwrap(), seq, "a refused write leaves no change");
+    renew(30, None).await.unwrap();
+    store.access.revoke_grant(GrantId(1), NOW).await.unwrap();
+    assert_eq!(refused(renew(40, None).await), Reason::FieldInvalid);
+    assert_eq!(refused(store.access.renew_grant(GrantId(2), At(40), None, NOW).await), Reason::NotFound);
 }
 
 async fn what_is_unknown_cannot_be_revoked(store: &Store) {
