@@ -21,10 +21,11 @@ impl Applications {
         Applications { table: Table::new(rows(applications)) }
     }
 
-    /// Enters an application, new or changed.
+    /// Enters an application, new or changed. An older version never takes the place of a newer one.
     pub fn put(&self, application: Application) {
         let application = Arc::new(application);
-        self.table.change(&application.id, |_| Some(Arc::clone(&application)));
+        let newer = |known: &Arc<Application>| known.version <= application.version;
+        self.table.change(&application.id, |old| old.is_none_or(newer).then(|| Arc::clone(&application)));
     }
 
     /// The application with an id.
@@ -66,6 +67,9 @@ mod tests {
             weight: 1,
             inbox_gateway: false,
             default_channels: Vec::new(),
+            default_topic: None,
+            contact: String::new(),
+            version: 1,
         }
     }
 

@@ -1,17 +1,21 @@
 //! All API keys, and who calls with one.
 
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::announce::SERVICE;
+use super::rate::Rate;
 use super::roles::Held;
 use super::table::Table;
 use super::token::{Seal, Token, invalid};
+use super::uses::Uses;
 use crate::domain::access::{Key, KeyScope, Mode, Principal};
 use crate::domain::id::KeyId;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::time::At;
+use crate::store::KeyUse;
 
 /// How long after it was made a key may be unknown to a node, with what clocks differ by.
 const NEW: Duration = Duration::from_secs(10);
@@ -21,6 +25,8 @@ const NEW: Duration = Duration::from_secs(10);
 pub struct Keyring {
     seal: Arc<Seal>,
     table: Table<KeyId, Arc<Key>>,
+    uses: Uses,
+    rate: OnceLock<Rate>,
 }
 
 /// Who calls.
@@ -38,7 +44,7 @@ impl Keyring {
     /// These keys under the installation's seal.
     #[must_use]
     pub fn new(seal: Arc<Seal>, keys: Vec<Key>) -> Keyring {
-        Keyring { seal, table: Table::new(rows(keys)) }
+        Keyring { seal, table: Table::new(rows(keys)), uses: Uses::default(), rate: OnceLock::new() }
     }
 
     /// Enters a key, new or changed. An older version never takes the place of a newer one.
@@ -102,6 +108,44 @@ impl Keyring {
         let made_at = token.key_id.made_at();
         let near = now.since(made_at).max(made_at.since(now)) < NEW;
         near && self.table.get(&token.key_id).is_none()
+    }
+}
+
+impl Keyring {
+    /// Lets a caller in whose key may be used at this address, and notes the use.
+    ///
+    /// # Errors
+    /// `NETWORK_NOT_ALLOWED`, also where the address is not known and the key is for some networks only.
+    pub fn admit(&self, caller: &Caller, address: Option<IpAddr>, now: At) -> Result<(), Refusal> {
+        let Key { id, networks, .. } = &*caller.key;
+        let inside = |address: IpAddr| networks.iter().any(|network| network.contains(address));
+        if !networks.is_empty() && !address.is_some_and(inside) {
+            let message =
+                "The key may not be used from this network. Call from one of its networks, or ask for another key.";
+            return Err(Refusal::new(Reason::NetworkNotAllowed, message));
+        }
+        self.uses.note(*id, now, address);
+        Ok(())
+    }
+
+    /// The uses that were noted since the last time.
+    #[must_use]
+    pub fn take_uses(&self) -> Vec<KeyUse> {
+        self.uses.take()
+    }
+
+    /// Limits how often each key publishes, once and for all.
+    pub fn limit(&self, rate: Rate) {
+        // A second limit has no say: the first one is what the settings said at the start.
+        let _ = self.rate.set(rate);
+    }
+
+    /// Counts one publish of a caller, by the monotonic clock.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED`.
+    pub fn step(&self, caller: &Caller, now: Duration) -> Result<(), Refusal> {
+        self.rate.get().map_or(Ok(()), |rate| rate.step(caller.key.id, now))
     }
 }
 

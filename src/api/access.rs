@@ -1,6 +1,6 @@
 //! `AccessService`: applications, keys, grants, and who one is. What has a subject of its own stands beside.
 
-mod keys;
+mod changes;
 mod requests;
 mod roles;
 
@@ -12,8 +12,8 @@ use tonic::{Request, Response, Status};
 use super::convert::{self, access, count, message, page, role, time};
 use super::v1::access_service_server::AccessService;
 use super::{Services, v1};
-use crate::access::Applications;
 use crate::access::admin::GrantFilter;
+use crate::access::{Applications, KeyUse};
 use crate::audience::Snapshot;
 use crate::domain::access::{Grant, Key, Mode, Principal};
 use crate::domain::refusal::{Reason, Refusal};
@@ -72,6 +72,13 @@ impl AccessService for Services {
         Ok(Response::new(v1::CreateApplicationResponse { application }))
     }
 
+    async fn update_application(
+        &self,
+        request: Request<v1::UpdateApplicationRequest>,
+    ) -> Answer<v1::UpdateApplicationResponse> {
+        changes::update_application(self, request).await
+    }
+
     async fn list_applications(
         &self,
         request: Request<v1::ListApplicationsRequest>,
@@ -100,7 +107,7 @@ impl AccessService for Services {
     }
 
     async fn rotate_key(&self, request: Request<v1::RotateKeyRequest>) -> Answer<v1::RotateKeyResponse> {
-        keys::rotate(self, request).await
+        changes::rotate(self, request).await
     }
 
     async fn revoke_key(&self, request: Request<v1::RevokeKeyRequest>) -> Answer<v1::RevokeKeyResponse> {
@@ -118,9 +125,10 @@ impl AccessService for Services {
         let (page, list) = page::page(&mut wanted)?;
         let owner = access::key_owner(&wanted.application_id, wanted.user_id)?;
         let found = self.admin.list_keys(&caller, owner.as_ref(), &page)?;
+        let uses = self.admin.key_uses(found.items.iter().map(|key| key.id).collect()).await?;
         let names = Names::of(self);
         Ok(Response::new(v1::ListKeysResponse {
-            keys: found.items.iter().map(|key| names.key(key)).collect(),
+            keys: found.items.iter().map(|key| names.used_key(key, uses.get(&key.id))).collect(),
             next_page_token: list.token(found.next),
         }))
     }
@@ -159,7 +167,7 @@ impl AccessService for Services {
     }
 
     async fn renew_grant(&self, request: Request<v1::RenewGrantRequest>) -> Answer<v1::RenewGrantResponse> {
-        keys::renew(self, request).await
+        changes::renew(self, request).await
     }
 
     async fn revoke_grant(&self, request: Request<v1::RevokeGrantRequest>) -> Answer<v1::RevokeGrantResponse> {
@@ -269,7 +277,11 @@ impl Names<'_> {
     }
 
     fn key(&self, key: &Key) -> v1::Key {
-        access::key(key, self.principal(key.principal))
+        self.used_key(key, None)
+    }
+
+    fn used_key(&self, key: &Key, last: Option<&KeyUse>) -> v1::Key {
+        access::key(key, self.principal(key.principal), last)
     }
 
     /// A grant as it was at an earlier time.

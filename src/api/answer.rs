@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use http::{HeaderValue, Request, Response};
 use rand::Rng;
 use tonic::Status;
+use tonic::transport::server::TcpConnectInfo;
 use tower::{Layer, Service};
 
 use super::{auth, error};
@@ -80,7 +81,8 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        say_address(&mut request);
         let id = self.ids.draw();
         let serves_api = self.serves_api;
         let language = auth::language(request.headers());
@@ -90,6 +92,16 @@ where
             answer.headers_mut().insert(REQUEST_ID, id);
             Ok(answer)
         })
+    }
+}
+
+/// Tells those who serve a call from which network address it came. What a caller says of it is dropped.
+fn say_address<B>(request: &mut Request<B>) {
+    let peer = request.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
+    request.headers_mut().remove(auth::CLIENT_ADDRESS);
+    let text = peer.and_then(|peer| HeaderValue::from_str(&peer.ip().to_canonical().to_string()).ok());
+    if let Some(text) = text {
+        request.headers_mut().insert(auth::CLIENT_ADDRESS, text);
     }
 }
 

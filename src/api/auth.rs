@@ -1,5 +1,6 @@
 //! Who calls: the bearer token of a call's metadata.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -12,6 +13,14 @@ use crate::domain::refusal::Refusal;
 use crate::inbox::Reader;
 
 const HEADER: &str = "authorization";
+
+/// The metadata key under which the edge itself says from which network address a call came.
+pub const CLIENT_ADDRESS: &str = "campanile-client-address";
+
+/// From where a call came; `None` if that is not known. Behind a proxy it is the proxy's address.
+pub fn address(metadata: &MetadataMap) -> Option<IpAddr> {
+    metadata.get(CLIENT_ADDRESS)?.to_str().ok()?.parse().ok()
+}
 
 /// The bearer token of a call.
 ///
@@ -45,6 +54,7 @@ impl Services {
             }
             answer => answer,
         }?;
+        self.keyring.admit(&caller, address(metadata), self.clock.now())?;
         Ok(self.in_office(caller))
     }
 
@@ -55,13 +65,15 @@ impl Services {
 
     /// The caller of the next item of a stream, as of this moment. The secret is compared again only when the
     /// key is another than the last time.
-    pub(super) fn again(&self, caller: &Caller, token: &str) -> Result<Caller, Refusal> {
+    pub(super) fn again(&self, caller: &Caller, token: &str, address: Option<IpAddr>) -> Result<Caller, Refusal> {
         let now = self.clock.now();
         let same = self.keyring.get(caller.key.id).is_some_and(|key| Arc::ptr_eq(&key, &caller.key));
         if same && caller.key.expire_at.is_none_or(|end| now < end) {
             return Ok(caller.clone());
         }
-        self.keyring.authenticate(token, now).map(|caller| self.in_office(caller))
+        let caller = self.keyring.authenticate(token, now)?;
+        self.keyring.admit(&caller, address, now)?;
+        Ok(self.in_office(caller))
     }
 
     /// The person whose inbox a user token opens.

@@ -20,6 +20,7 @@ impl PublishService for Services {
     async fn publish(&self, request: Request<v1::PublishRequest>) -> Answer<v1::PublishResponse> {
         let caller = self.caller(request.metadata()).await?;
         let draft = convert::publish::draft(request.into_inner())?;
+        self.keyring.step(&caller, self.clock.monotonic())?;
         let receipt = self.publisher.publish(&caller, draft).await?;
         Ok(Response::new(message::receipt(receipt)))
     }
@@ -30,7 +31,8 @@ impl PublishService for Services {
     ) -> Answer<Answers<v1::PublishStreamResponse>> {
         let caller = self.caller(request.metadata()).await?;
         let token = auth::bearer(request.metadata())?.to_owned();
-        let publishing = publish_stream::Publishing::new(self.clone(), caller, token);
+        let publishing =
+            publish_stream::Publishing::new(self.clone(), caller, token, auth::address(request.metadata()));
         Ok(Response::new(publish_stream::answers(publishing, request.into_inner()).boxed()))
     }
 

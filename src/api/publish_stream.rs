@@ -1,6 +1,7 @@
 //! A stream of publishes. Items are worked on together, so that they share commits, and answered as they are
 //! done. The answers are made while the client reads them: who does not read is not read from.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures::stream::{self, Stream, StreamExt};
@@ -21,13 +22,14 @@ pub(super) struct Publishing {
     services: Services,
     caller: Mutex<Caller>,
     token: String,
+    address: Option<IpAddr>,
     /// Why the stream is not read any more, if not because the client has ended it.
     end: Mutex<Option<Status>>,
 }
 
 impl Publishing {
-    pub(super) fn new(services: Services, caller: Caller, token: String) -> Publishing {
-        Publishing { services, caller: Mutex::new(caller), token, end: Mutex::new(None) }
+    pub(super) fn new(services: Services, caller: Caller, token: String, address: Option<IpAddr>) -> Publishing {
+        Publishing { services, caller: Mutex::new(caller), token, address, end: Mutex::new(None) }
     }
 
     /// The answer to one item. What needs no waiting is done at once, so that a thousand waiting items are small.
@@ -54,13 +56,14 @@ impl Publishing {
     fn draft(&self, request: Option<v1::PublishRequest>) -> Result<(Caller, Draft), Refusal> {
         let caller = self.caller()?;
         let draft = convert::publish::draft(request.ok_or_else(|| required("publish"))?)?;
+        self.services.keyring.step(&caller, self.services.clock.monotonic())?;
         Ok((caller, draft))
     }
 
     /// Rights are read anew for every item.
     fn caller(&self) -> Result<Caller, Refusal> {
         let mut known = self.caller.lock();
-        let caller = self.services.again(&known, &self.token)?;
+        let caller = self.services.again(&known, &self.token, self.address)?;
         if !Arc::ptr_eq(&caller.key, &known.key) {
             *known = caller.clone();
         }

@@ -14,6 +14,7 @@ mod publishing;
 mod services;
 mod siblings;
 mod survey;
+mod uses;
 
 pub use survey::before_start;
 

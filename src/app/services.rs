@@ -6,8 +6,8 @@ use tokio::sync::Notify;
 
 use super::agreement::Agreement;
 use super::news::News;
-use super::{Base, Error, publishing, siblings};
-use crate::access::{Admin, AdminParts, Policy};
+use super::{Base, Error, publishing, siblings, uses};
+use crate::access::{Admin, AdminParts, Policy, Rate};
 use crate::api::Services;
 use crate::delivery;
 use crate::directory::{Follower, Registrar, RegistrarParts};
@@ -52,6 +52,11 @@ pub(super) async fn services(base: &Base, engine: &delivery::Handle) -> Result<S
     let (news, heed) = News::new(engine, hints, &behind);
     let follower = Follower::start(store.clone(), memory.clone(), behind.clone(), heed, tasks);
     let policy = Arc::new(Policy::new(memory.grants.clone()));
+    uses::keep(store, &memory.keyring, tasks);
+    let limits = &base.settings.limits;
+    if let Some(rate) = Rate::of(limits.publishes_per_second, limits.publishes_at_once) {
+        memory.keyring.limit(rate);
+    }
     let inboxes = inboxes(base).await?;
     news.start(&inboxes, clock, base.settings.store.url.is_some(), tasks);
     let (publisher, announcer) = publishing::start(base, engine, &inboxes, (policy.clone(), behind));

@@ -36,6 +36,8 @@ pub struct Settings {
     pub grpc: Grpc,
     /// The HTTP server.
     pub http: Http,
+    /// What one key may do.
+    pub limits: Limits,
     /// The log.
     pub log: Log,
     /// The providers.
@@ -115,6 +117,16 @@ pub struct Http {
     pub connections: usize,
 }
 
+/// What one key may do on this node.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// The most publishes a second; 0: no limit.
+    pub publishes_per_second: u32,
+    /// The most at once after a rest.
+    pub publishes_at_once: u32,
+}
+
 /// The log.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -154,6 +166,7 @@ const SECTIONS: &[&str] = &[
     "review",
     "grpc",
     "http",
+    "limits",
     "log",
     "channel",
     #[cfg(feature = "sabotage")]
@@ -173,6 +186,7 @@ pub(super) fn read(mut tree: Table) -> Result<Settings, Error> {
         review: section(&mut tree, "review")?,
         grpc: section(&mut tree, "grpc")?,
         http: section(&mut tree, "http")?,
+        limits: section(&mut tree, "limits")?,
         log: section(&mut tree, "log")?,
         channel: channels(&mut tree)?,
         #[cfg(feature = "sabotage")]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::channel::Channel;
 use super::class::Class;
 use super::id::{ApplicationId, GrantId, KeyId};
+use super::network::Network;
 use super::time::At;
 
 /// Whether a key reaches people or only the stub.
@@ -128,6 +129,12 @@ pub struct Application {
     pub inbox_gateway: bool,
     /// Channels of a publish that names none.
     pub default_channels: Vec<Channel>,
+    /// Topic of a publish that names none.
+    pub default_topic: Option<String>,
+    /// Whom to ask about it.
+    pub contact: String,
+    /// Raised by every change.
+    pub version: i64,
 }
 
 /// An API key without its secret.
@@ -153,6 +160,8 @@ pub struct Key {
     pub created_at: At,
     /// What the owner calls it.
     pub title: String,
+    /// Where it may be used; empty: anywhere.
+    pub networks: Vec<Network>,
 }
 
 impl Key {
@@ -170,6 +179,7 @@ impl Key {
             version: 1,
             created_at,
             title: String::new(),
+            networks: Vec::new(),
         }
     }
 

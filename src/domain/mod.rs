@@ -17,6 +17,7 @@ pub mod language;
 pub mod leg;
 pub mod line;
 pub mod message;
+pub mod network;
 pub mod node;
 pub mod outcome;
 pub mod page;

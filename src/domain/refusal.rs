@@ -129,6 +129,8 @@ reasons! {
         "所代表的人没有相应的授权，或应用不能代表个人[（{sender_reason}）]。请不填 sender_user_id，或由本人申请授权。";
     OwnMessage = "OWN_MESSAGE", PermissionDenied, "Nobody reviews a message of their own, or one that was sent in their name.",
         "不能审核自己的消息，也不能审核以自己名义发送的消息。请由另一位审核人决定。";
+    NetworkNotAllowed = "NETWORK_NOT_ALLOWED", PermissionDenied, "The key may not be used from this network.",
+        "这个密钥不能在当前网络中使用。请从允许的网络调用，或向管理员申请扩大范围。";
     TestKey = "TEST_KEY", PermissionDenied, "A test key may not do this.",
         "测试密钥不能这样做。请使用正式密钥。";
     FieldRequired = "FIELD_REQUIRED", InvalidArgument, "A required field is missing.",

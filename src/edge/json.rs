@@ -16,6 +16,7 @@ use axum::response::IntoResponse;
 use axum::routing::post;
 use prost_reflect::prost::Message;
 use prost_reflect::{DescriptorError, DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor};
+use tonic::transport::server::TcpConnectInfo;
 use tower::Service;
 
 use super::once::Once;
@@ -93,7 +94,8 @@ where
         is_json(&head.headers)?;
         let bytes = axum::body::to_bytes(body, REQUEST_BYTES_MAX).await.map_err(|_| too_large())?;
         let message = read(method, &bytes)?;
-        let answer = unary::call(bridge.grpc.clone(), method.path.clone(), passed_on(&head.headers), &message).await;
+        let from = (passed_on(&head.headers), head.extensions.get::<TcpConnectInfo>().cloned());
+        let answer = unary::call(bridge.grpc.clone(), method.path.clone(), from, &message).await;
         Ok::<_, Refusal>(answered(method, answer))
     };
     match tokio::time::timeout(CALL_DEADLINE, answered).await {

@@ -6,12 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tonic::transport::server::TcpConnectInfo;
+use tower::ServiceExt;
 
 use crate::runtime::tasks::Tasks;
 
@@ -35,10 +39,10 @@ pub fn serve(listener: TcpListener, routes: Router, connections: usize, tasks: &
             loop {
                 let Ok(permit) = permits.clone().acquire_owned().await else { return };
                 match listener.accept().await {
-                    Ok((stream, _)) => {
+                    Ok((stream, peer)) => {
                         let (routes, stop) = (routes.clone(), all.stop_token());
                         all.spawn(async move {
-                            talk(stream, routes, stop).await;
+                            talk((stream, peer), routes, stop).await;
                             drop(permit);
                         });
                     }
@@ -55,11 +59,17 @@ pub fn serve(listener: TcpListener, routes: Router, connections: usize, tasks: &
 }
 
 /// One connection. Its faults are the caller's and nobody else's concern.
-async fn talk(stream: TcpStream, routes: Router, stop: CancellationToken) {
+async fn talk((stream, peer): (TcpStream, SocketAddr), routes: Router, stop: CancellationToken) {
     // Small answers must not wait for the next one.
     let _ = stream.set_nodelay(true);
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE).max_buf_size(HEAD_BYTES_MAX);
+    // Keys may be for some networks only: those who serve a call hear from where it came.
+    let told = TcpConnectInfo { local_addr: None, remote_addr: Some(peer) };
+    let routes = routes.map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(told.clone());
+        request
+    });
     let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
     tokio::pin!(connection);
     tokio::select! {

@@ -5,6 +5,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use tonic::Status;
 use tonic::body::Body;
+use tonic::transport::server::TcpConnectInfo;
 use tower::{Service, ServiceExt};
 
 /// Before every message: one byte that says whether it is compressed, four of its length.
@@ -16,8 +17,13 @@ pub(super) struct Answer {
     pub(super) message: Result<Bytes, Status>,
 }
 
-/// Calls a method, `/package.Service/Method`, with metadata.
-pub(super) async fn call<S>(grpc: S, path: Uri, metadata: HeaderMap, message: &[u8]) -> Answer
+/// Calls a method, `/package.Service/Method`, with metadata, for somebody at the far end of a connection.
+pub(super) async fn call<S>(
+    grpc: S,
+    path: Uri,
+    (metadata, peer): (HeaderMap, Option<TcpConnectInfo>),
+    message: &[u8],
+) -> Answer
 where
     S: Service<Request<Body>, Response = Response<Body>>,
     S::Error: std::fmt::Display,
@@ -26,6 +32,9 @@ where
     *request.method_mut() = Method::POST;
     *request.uri_mut() = path;
     *request.headers_mut() = metadata;
+    if let Some(peer) = peer {
+        request.extensions_mut().insert(peer);
+    }
     request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     request.headers_mut().insert(header::TE, HeaderValue::from_static("trailers"));
     match grpc.oneshot(request).await {

@@ -174,6 +174,11 @@ impl Parts {
         self.application(caller).map_or_else(Vec::new, |application| application.default_channels.clone())
     }
 
+    /// What people may mute of messages that do not say it.
+    pub(super) fn default_topic(&self, caller: &Caller) -> Option<String> {
+        self.application(caller).and_then(|application| application.default_topic.clone())
+    }
+
     fn application(&self, caller: &Caller) -> Option<Arc<Application>> {
         match caller.principal {
             Principal::Application(id) => self.applications.get(id),

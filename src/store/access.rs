@@ -2,10 +2,12 @@
 
 use async_trait::async_trait;
 
-use super::Result;
+use super::encode::known;
+use super::{Result, refuse};
 use crate::domain::access::{Application, Grant, Key};
 use crate::domain::channel::Channel;
 use crate::domain::id::{ApplicationId, GrantId, KeyId};
+use crate::domain::network::Network;
 use crate::domain::time::At;
 
 /// Applications, keys and grants. Few rows; every node holds them in memory and the publish commit verifies
@@ -20,6 +22,15 @@ pub trait Access: Send + Sync {
 
     /// One application.
     async fn application(&self, id: ApplicationId) -> Result<Option<Application>>;
+
+    /// Replaces an application, but for its department; `NOT_FOUND` if there is none. With a version it has to have that:
+    /// `ETAG_MISMATCH`. Returns it as it is now.
+    async fn update_application(
+        &self,
+        application: Application,
+        version: Option<i64>,
+        at: At,
+    ) -> Result<(Application, i64)>;
 
     /// Stores a new key. Its `version` is taken as given.
     async fn create_key(&self, key: Key) -> Result<i64>;
@@ -77,4 +88,43 @@ pub struct ApplicationDraft {
     pub inbox_gateway: bool,
     /// Channels of a publish that names none.
     pub default_channels: Vec<Channel>,
+    /// Topic of a publish that names none.
+    pub default_topic: Option<String>,
+    /// Whom to ask about it.
+    pub contact: String,
+}
+
+impl ApplicationDraft {
+    /// The new application; its department is the store's key.
+    pub(super) fn of(self, department_id: i64) -> Application {
+        Application {
+            id: self.id,
+            department_id,
+            title: self.title,
+            weight: 1,
+            inbox_gateway: self.inbox_gateway,
+            default_channels: self.default_channels,
+            default_topic: self.default_topic,
+            contact: self.contact,
+            version: 1,
+        }
+    }
+}
+
+/// An application in the place of a known one, if that has the version that is meant.
+pub(super) fn updated(known: &Application, wanted: Application, version: Option<i64>) -> Result<Application> {
+    if version.is_some_and(|wanted| wanted != known.version) {
+        return Err(refuse::other_version("application.etag").into());
+    }
+    Ok(Application { department_id: known.department_id, version: known.version + 1, ..wanted })
+}
+
+/// Networks as one column keeps them.
+pub(super) fn networks_text(networks: &[Network]) -> String {
+    networks.iter().map(Network::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// The networks of a text of [`networks_text`].
+pub(super) fn networks_of(text: &str) -> Result<Vec<Network>> {
+    text.split_whitespace().map(|one| known(one.parse().ok(), "network")).collect()
 }

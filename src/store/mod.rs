@@ -17,6 +17,7 @@ mod grant;
 mod history;
 mod inbox;
 mod inspection;
+mod key_use;
 mod leg;
 mod members;
 mod message;
@@ -47,6 +48,7 @@ pub use directory::{Directory, DirectoryImage, Ended, MembersWritten, RowError, 
 pub use history::{History, HistoryPage, HistoryQuery};
 pub use inbox::{Inbox, PERSONAL_LATEST, PersonalLeg, Receipt, VisibleLeg};
 pub use inspection::{Description, Inspection, LastCheck, LegBooks, Legs, Waiting};
+pub use key_use::{KeyUse, KeyUses};
 pub use message::{
     Accept, Accepted, Cancelled, LegPlan, Members, MessageFilter, MessageRow, Messages, OutcomeRow, Stored,
 };
@@ -69,6 +71,8 @@ pub struct Store {
     pub departments: Arc<dyn Departments>,
     /// Applications, keys and grants.
     pub access: Arc<dyn Access>,
+    /// When keys were used last.
+    pub key_uses: Arc<dyn KeyUses>,
     /// Access tokens of providers.
     pub credentials: Arc<dyn Credentials>,
     /// Messages and legs.

@@ -108,6 +108,11 @@ pub(super) fn unknown_role() -> Refusal {
     Refusal::new(Reason::NotFound, message).field("role")
 }
 
+/// There is no such application.
+pub(super) fn unknown_application() -> Refusal {
+    Refusal::new(Reason::NotFound, "There is no such application.").field("application.application_id")
+}
+
 /// There is no such grant.
 pub(super) fn unknown_grant() -> Refusal {
     Refusal::new(Reason::NotFound, "There is no such grant.").field("grant_id")

@@ -1,5 +1,6 @@
 //! Keys: made, shown once, revoked.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -12,9 +13,11 @@ use crate::access::{Caller, Reach};
 use crate::domain::access::{GrantState, Key, KeyScope, KeyScopes, Mode, Principal};
 use crate::domain::directory::ADMINISTRATOR;
 use crate::domain::id::{ApplicationId, KeyId};
+use crate::domain::network::Network;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::time::At;
+use crate::store::KeyUse;
 
 /// Whose key it will be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub struct KeyDraft {
     pub scopes: KeyScopes,
     /// After this it is refused.
     pub expire_at: Option<At>,
+    /// Where it may be used; empty: anywhere.
+    pub networks: Vec<Network>,
 }
 
 /// A new key with its token, which is shown this once.
@@ -72,7 +77,8 @@ impl Admin {
         }
         let id = KeyId(self.parts.ids.next());
         let (token, hash) = self.parts.seal.mint(id, draft.mode)?;
-        let key = Key { scopes, expire_at: draft.expire_at, ..Key::new(id, principal, draft.mode, hash, now) };
+        let made = Key::new(id, principal, draft.mode, hash, now);
+        let key = Key { scopes, expire_at: draft.expire_at, networks: draft.networks, ..made };
         self.parts.store.access.create_key(key.clone()).await?;
         self.parts.keyring.put(key.clone());
         Ok(NewKey { key, token })
@@ -95,6 +101,14 @@ impl Admin {
             None => self.looks_after(&reach, key.principal),
         };
         self.parts.keyring.list(wanted, page)
+    }
+
+    /// When and from where these keys were used last, to the minute and as far as it is written down.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn key_uses(&self, keys: Vec<KeyId>) -> Result<HashMap<KeyId, KeyUse>, Refusal> {
+        Ok(self.parts.store.key_uses.of(keys).await?)
     }
 
     /// Revokes a key: the next call with it is refused, and so is a publish that is under way.

@@ -3,6 +3,7 @@
 //! Every change is committed first and then entered into this node's memory, so that the next call here sees
 //! it; other nodes follow the change feed.
 
+mod application;
 mod bootstrap;
 mod grants;
 mod keys;
@@ -35,6 +36,9 @@ use crate::domain::time::At;
 use crate::runtime::clock::SharedClock;
 use crate::runtime::ids::IdSource;
 use crate::store::{ApplicationDraft, Store};
+
+/// The longest contact of an application, in characters.
+pub const CONTACT_CHARS_MAX: usize = 200;
 
 /// What administration works with.
 #[derive(Clone)]
@@ -80,6 +84,10 @@ pub struct NewApplication {
     pub inbox_gateway: bool,
     /// Channels of a publish that names none.
     pub default_channels: Vec<Channel>,
+    /// Topic of a publish that names none.
+    pub default_topic: Option<String>,
+    /// Whom to ask about it: one line of at most [`CONTACT_CHARS_MAX`] characters.
+    pub contact: String,
 }
 
 impl Admin {
@@ -98,6 +106,7 @@ impl Admin {
         caller.require_live()?;
         let reach = caller.require_administrator(self.parts.clock.now())?;
         line::name("application.title", &wanted.title)?;
+        line::one_line("application.contact", &wanted.contact, CONTACT_CHARS_MAX)?;
         if !is_external_id(&wanted.department_id) {
             let message = "Name the owning department by its id: 1 to 64 letters, digits, dots, dashes or underlines.";
             return Err(Refusal::new(Reason::FieldInvalid, message).field("application.department_id"));
@@ -115,6 +124,8 @@ impl Admin {
             title: wanted.title,
             inbox_gateway: wanted.inbox_gateway,
             default_channels: wanted.default_channels,
+            default_topic: wanted.default_topic,
+            contact: wanted.contact,
         };
         let (application, _) = self.parts.store.access.create_application(draft, self.parts.clock.now()).await?;
         self.parts.applications.put(application.clone());

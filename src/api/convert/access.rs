@@ -1,6 +1,7 @@
 //! Applications, keys and grants, both ways.
 
 use super::{absent, count, enums, invalid, message, publish, required, some, time};
+use crate::access::KeyUse;
 use crate::access::admin::{GrantDraft, KeyDraft, KeyOwner, NewApplication, Question};
 use crate::access::explain::Explanation;
 use crate::api::v1;
@@ -8,8 +9,14 @@ use crate::audience::Snapshot;
 use crate::domain::access::{Application, Grant, GrantState, Key, Mode, Principal};
 use crate::domain::channel::Channel;
 use crate::domain::class::Class;
+use crate::domain::id::ApplicationId;
+use crate::domain::line;
+use crate::domain::network::{Network, ParseNetworkError};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::time::At;
+
+/// The most networks of one key.
+const NETWORKS_MAX: usize = 32;
 
 /// Who is meant.
 ///
@@ -52,11 +59,27 @@ pub fn shown(principal: Principal, application: Option<&Application>, directory:
 /// What is wrong with a field, or `NOT_YET_AVAILABLE` for one that is not served.
 pub fn new_application(wanted: Option<v1::Application>, directory: &Snapshot) -> Result<NewApplication, Refusal> {
     let wanted = wanted.ok_or_else(|| required("application"))?;
-    absent(wanted.contact.is_empty(), "application.contact")?;
-    absent(wanted.default_topic.is_empty(), "application.default_topic")?;
+    absent(wanted.etag.is_empty(), "application.etag")?;
+    application_draft(wanted, directory)
+}
+
+/// An application that is to be changed: which one, so as it is to be, and the version that is meant.
+///
+/// # Errors
+/// What is wrong with a field, or `NOT_YET_AVAILABLE` for one that is not served.
+pub fn changed_application(
+    wanted: Option<v1::Application>,
+    directory: &Snapshot,
+) -> Result<(ApplicationId, NewApplication, Option<i64>), Refusal> {
+    let wanted = wanted.ok_or_else(|| required("application"))?;
+    let id = message::id("application.application_id", &wanted.application_id)?;
+    let version = version("application.etag", &wanted.etag)?;
+    Ok((id, application_draft(wanted, directory)?, version))
+}
+
+fn application_draft(wanted: v1::Application, directory: &Snapshot) -> Result<NewApplication, Refusal> {
     absent(!wanted.paused, "application.paused")?;
     absent(wanted.weight <= 1, "application.weight")?;
-    absent(wanted.etag.is_empty(), "application.etag")?;
     if wanted.weight < 0 {
         return Err(invalid("application.weight", "is not between 1 and 100"));
     }
@@ -66,6 +89,8 @@ pub fn new_application(wanted: Option<v1::Application>, directory: &Snapshot) ->
         title: wanted.title,
         inbox_gateway: gateway(&wanted.inbox_gateway_department_ids, directory)?,
         default_channels: enums::channels("application.default_channels", &wanted.default_channels)?,
+        default_topic: publish::topic_in("application.default_topic", wanted.default_topic)?,
+        contact: wanted.contact,
     })
 }
 
@@ -98,7 +123,10 @@ pub fn application(application: &Application, directory: &Snapshot) -> v1::Appli
         inbox_gateway_department_ids: if application.inbox_gateway { gateway } else { Vec::new() },
         weight: i32::try_from(application.weight).unwrap_or(i32::MAX),
         created_at: Some(time::stamp(application.id.made_at())),
-        ..Default::default()
+        contact: application.contact.clone(),
+        default_topic: application.default_topic.clone().unwrap_or_default(),
+        paused: false,
+        etag: application.version.to_string(),
     }
 }
 
@@ -107,7 +135,6 @@ pub fn application(application: &Application, directory: &Snapshot) -> v1::Appli
 /// # Errors
 /// What is wrong with a field, or `NOT_YET_AVAILABLE` for one that is not served.
 pub fn key_draft(wanted: v1::CreateKeyRequest) -> Result<KeyDraft, Refusal> {
-    absent(wanted.networks.is_empty(), "networks")?;
     if wanted.scopes.is_empty() {
         return Err(required("scopes"));
     }
@@ -122,7 +149,18 @@ pub fn key_draft(wanted: v1::CreateKeyRequest) -> Result<KeyDraft, Refusal> {
         mode: enums::mode("mode", wanted.mode)?,
         scopes: enums::scopes("scopes", &wanted.scopes)?,
         expire_at: time::at_if("expire_at", wanted.expire_at.as_ref())?,
+        networks: networks(&wanted.networks)?,
     })
+}
+
+/// Networks in CIDR form.
+fn networks(texts: &[String]) -> Result<Vec<Network>, Refusal> {
+    line::longest("networks", texts.len(), NETWORKS_MAX, "entries")?;
+    let network = |(place, text): (usize, &String)| {
+        let path = format!("networks[{place}]");
+        text.parse().map_err(|fault: ParseNetworkError| invalid(&path, &format!("is {fault}")))
+    };
+    texts.iter().enumerate().map(network).collect()
 }
 
 /// Whose keys to list.
@@ -139,7 +177,7 @@ pub fn key_owner(application_id: &str, user_id: String) -> Result<Option<KeyOwne
 
 /// A key as the wire carries it, without its secret.
 #[must_use]
-pub fn key(key: &Key, principal: v1::Principal) -> v1::Key {
+pub fn key(key: &Key, principal: v1::Principal, last: Option<&KeyUse>) -> v1::Key {
     let prefix = match key.mode {
         Mode::Live => "cpl_live_",
         Mode::Test => "cpl_test_",
@@ -154,7 +192,9 @@ pub fn key(key: &Key, principal: v1::Principal) -> v1::Key {
         created_at: Some(time::stamp(key.created_at)),
         expire_at: key.expire_at.map(time::stamp),
         revoked_at: key.revoked_at.map(time::stamp),
-        ..Default::default()
+        last_used_at: last.map(|last| time::stamp(last.at)),
+        last_used_address: last.map(|last| last.address.clone()).unwrap_or_default(),
+        networks: key.networks.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -208,11 +208,19 @@ pub fn external_id(path: &str, id: String) -> Result<Option<String>, Refusal> {
 /// # Errors
 /// `FIELD_INVALID` if the text cannot be one.
 pub fn topic(topic: String) -> Result<Option<String>, Refusal> {
+    topic_in("topic", topic)
+}
+
+/// A topic in a field that may be empty.
+///
+/// # Errors
+/// `FIELD_INVALID` if the text cannot be one.
+pub fn topic_in(path: &str, topic: String) -> Result<Option<String>, Refusal> {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
     if topic.len() <= 64 && topic.bytes().all(fits) {
         Ok(some(topic))
     } else {
-        Err(invalid("topic", "is no topic: 1 to 64 ASCII lower-case letters, digits, dots, underscores and hyphens"))
+        Err(invalid(path, "is no topic: 1 to 64 ASCII lower-case letters, digits, dots, underscores and hyphens"))
     }
 }
 

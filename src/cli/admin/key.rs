@@ -47,6 +47,9 @@ pub struct Create {
     /// A key that reaches nobody
     #[arg(long)]
     test: bool,
+    /// Network it may be used in, such as 10.0.0.0/8; may be repeated; default: any
+    #[arg(long = "network", value_name = "CIDR")]
+    networks: Vec<String>,
 }
 
 fn parse_scope(name: &str) -> Result<v1::KeyScope, String> {
@@ -75,6 +78,7 @@ async fn make(connection: &Connection, create: Create) -> Result<(), Failure> {
         owner: Some(owner),
         mode: mode.into(),
         scopes: create.scopes.into_iter().map(i32::from).collect(),
+        networks: create.networks,
         ..Default::default()
     };
     let mut client = connection.open().await?.access();
@@ -124,7 +128,7 @@ async fn list(connection: &Connection, application_id: String, user_id: String) 
     if connection.json {
         return print::json("ListKeysResponse", &answer);
     }
-    let mut table = print::table(&["key", "of", "mode", "scopes", "begins with", "made", "revoked"]);
+    let mut table = print::table(&["key", "of", "mode", "scopes", "begins with", "made", "used", "from", "ends"]);
     for entry in answer.keys {
         let test = entry.mode == i32::from(v1::KeyMode::Test);
         table.add_row([
@@ -134,7 +138,9 @@ async fn list(connection: &Connection, application_id: String, user_id: String) 
             whoami::scopes(&entry.scopes),
             entry.prefix,
             print::time(entry.created_at.as_ref()),
-            print::time(entry.revoked_at.as_ref()),
+            print::time(entry.last_used_at.as_ref()),
+            entry.last_used_address,
+            print::time(entry.revoked_at.as_ref().or(entry.expire_at.as_ref())),
         ]);
     }
     println!("{table}");

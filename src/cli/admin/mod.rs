@@ -12,9 +12,10 @@ mod tag;
 
 use clap::Subcommand;
 
-use super::client::{Connection, Failure, timed};
+use super::client::{Carried, Connection, Failure, timed};
 use super::print;
 use crate::api::v1;
+use crate::api::v1::access_service_client::AccessServiceClient;
 
 /// The most entries that a list shows.
 const LIST_MAX: i32 = 1_000;
@@ -27,13 +28,13 @@ pub enum AdminCommand {
     /// Departments: set, move, delete, list
     #[command(subcommand)]
     Department(department::Department),
-    /// Connected applications: create, list
+    /// Connected applications: create, update, list
     #[command(subcommand)]
     Application(Application),
-    /// Keys of applications and persons: create, list
+    /// Keys of applications and persons: create, rotate, list
     #[command(subcommand)]
     Key(key::Key),
-    /// Rights to send: create, import, list
+    /// Rights to send: create, import, renew, list
     #[command(subcommand, visible_alias = "grants")]
     Grant(grant::Grant),
     /// What people are here for: assign, withdraw, list
@@ -64,6 +65,23 @@ pub enum Application {
         /// Department for whose people it may issue inbox tokens; may be repeated
         #[arg(long = "inbox-for", value_name = "ID")]
         inbox_for: Vec<String>,
+    },
+    /// Change one; what is not given stays
+    Update {
+        /// app_…
+        id: String,
+        /// Its name
+        #[arg(long)]
+        title: Option<String>,
+        /// Whom to ask about it
+        #[arg(long)]
+        contact: Option<String>,
+        /// Topic of messages that name none
+        #[arg(long)]
+        topic: Option<String>,
+        /// Channel of messages that name none; may be repeated
+        #[arg(long = "channel", value_parser = print::parse_channel)]
+        channels: Vec<v1::Channel>,
     },
     /// List all
     List,
@@ -122,6 +140,23 @@ async fn application(connection: &Connection, command: Application) -> Result<()
             }
             println!("{}", answer.application.unwrap_or_default().application_id);
         }
+        Application::Update { id, title, contact, topic, channels } => {
+            let known = known_application(&mut client, &id).await?;
+            let channels: Vec<i32> = channels.into_iter().map(i32::from).collect();
+            let application = v1::Application {
+                title: title.unwrap_or(known.title),
+                contact: contact.unwrap_or(known.contact),
+                default_topic: topic.unwrap_or(known.default_topic),
+                default_channels: if channels.is_empty() { known.default_channels } else { channels },
+                ..known
+            };
+            let request = v1::UpdateApplicationRequest { application: Some(application) };
+            let answer = client.update_application(timed(request)).await?.into_inner();
+            if connection.json {
+                return print::json("UpdateApplicationResponse", &answer);
+            }
+            println!("{id} is changed.");
+        }
         Application::List => {
             let request = v1::ListApplicationsRequest { page_size: LIST_MAX, ..Default::default() };
             let answer = client.list_applications(timed(request)).await?.into_inner();
@@ -137,6 +172,22 @@ async fn application(connection: &Connection, command: Application) -> Result<()
         }
     }
     Ok(())
+}
+
+/// The application with an id, as it is now.
+async fn known_application(client: &mut AccessServiceClient<Carried>, id: &str) -> Result<v1::Application, Failure> {
+    let mut page_token = String::new();
+    loop {
+        let request = v1::ListApplicationsRequest { page_size: LIST_MAX, page_token, ..Default::default() };
+        let page = client.list_applications(timed(request)).await?.into_inner();
+        if let Some(found) = page.applications.into_iter().find(|one| one.application_id == id) {
+            return Ok(found);
+        }
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return Err(Failure::refused(format!("there is no application {id}")));
+        }
+    }
 }
 
 async fn revoke(connection: &Connection, command: Revoke) -> Result<(), Failure> {

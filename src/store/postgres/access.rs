@@ -11,11 +11,13 @@ use crate::domain::access::{Application, Grant, Key, KeyScopes, Mode, Principal}
 use crate::domain::change::ChangeCode;
 use crate::domain::id::{ApplicationId, GrantId, KeyId};
 use crate::domain::time::At;
+use crate::store::access::{networks_of, networks_text, updated};
 use crate::store::encode::{json, unjson};
 use crate::store::{Access, AccessImage, ApplicationDraft, Error, Result, grant, refuse};
 
-const APPLICATIONS: &str = "select id, department_id, title, weight, inbox_gateway, default_channels from application";
-const KEYS: &str = "select id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version \
+const APPLICATIONS: &str = "select id, department_id, title, weight, inbox_gateway, default_channels, default_topic, \
+                            contact, version from application";
+const KEYS: &str = "select id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version, networks \
                     from api_key";
 const GRANTS: &str = "select id, principal, revoked_at, version, body from access_grant";
 
@@ -37,16 +39,31 @@ impl Access for Postgres {
     }
 
     async fn create_application(&self, draft: ApplicationDraft, at: At) -> Result<(Application, i64)> {
-        const SQL: &str = "insert into application (id, department_id, title, weight, inbox_gateway, default_channels) \
-                           values ($1, $2, $3, $4, $5, $6)";
+        const SQL: &str = "insert into application (department_id, title, weight, inbox_gateway, default_channels, \
+                           default_topic, contact, version, id) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
         let session = self.transaction().await?;
         let department_id = department::id_of(&session, &draft.department, "application.department_id").await?;
-        let ApplicationDraft { id, title, inbox_gateway, default_channels, .. } = draft;
-        let application = Application { id, department_id, title, weight: 1, inbox_gateway, default_channels };
-        let (weight, gateway) = (i64::from(application.weight), i64::from(inbox_gateway));
-        let channels = json(&application.default_channels)?;
-        session.execute(SQL, &[&id.0, &department_id, &application.title, &weight, &gateway, &channels]).await?;
-        let seq = feed::append(&session, at, ChangeCode::Application, id.0).await?;
+        let application = draft.of(department_id);
+        write_application(&session, &application, SQL).await?;
+        let seq = feed::append(&session, at, ChangeCode::Application, application.id.0).await?;
+        session.commit().await?;
+        Ok((application, seq))
+    }
+
+    async fn update_application(
+        &self,
+        application: Application,
+        version: Option<i64>,
+        at: At,
+    ) -> Result<(Application, i64)> {
+        const SQL: &str = "update application set department_id = $1, title = $2, weight = $3, inbox_gateway = $4, \
+                           default_channels = $5, default_topic = $6, contact = $7, version = $8 where id = $9";
+        let session = self.transaction().await?;
+        let row = session.maybe(&format!("{APPLICATIONS} where id = $1 for update"), &[&application.id.0]).await?;
+        let known = read_application(&row.ok_or_else(refuse::unknown_application)?)?;
+        let application = updated(&known, application, version)?;
+        write_application(&session, &application, SQL).await?;
+        let seq = feed::append(&session, at, ChangeCode::Application, application.id.0).await?;
         session.commit().await?;
         Ok((application, seq))
     }
@@ -143,15 +160,44 @@ pub(super) async fn insert_grant(session: &Session, grant: &Grant) -> Result<()>
     Ok(())
 }
 
+async fn write_application(session: &Session, one: &Application, sql: &str) -> Result<()> {
+    let (weight, gateway) = (i64::from(one.weight), i64::from(one.inbox_gateway));
+    let channels = json(&one.default_channels)?;
+    let values: [Value<'_>; 9] = [
+        &one.department_id,
+        &one.title,
+        &weight,
+        &gateway,
+        &channels,
+        &one.default_topic,
+        &one.contact,
+        &one.version,
+        &one.id.0,
+    ];
+    session.execute(sql, &values).await.map(|_| ())
+}
+
 async fn insert_key(session: &Session, key: &Key) -> Result<()> {
     const SQL: &str = "insert into api_key \
-                       (id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version) \
-                       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+                       (id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version, networks) \
+                       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     let (principal, mode, scopes) = (key.principal.code(), key.mode as i64, i64::from(key.scopes.0));
     let (expire_at, revoked_at) = (key.expire_at.map(|at| at.0), key.revoked_at.map(|at| at.0));
     let Key { id, hash, title, created_at, version, .. } = key;
-    let values: [Value<'_>; 10] =
-        [&id.0, &principal, &mode, &&hash[..], &scopes, title, &created_at.0, &expire_at, &revoked_at, version];
+    let networks = networks_text(&key.networks);
+    let values: [Value<'_>; 11] = [
+        &id.0,
+        &principal,
+        &mode,
+        &&hash[..],
+        &scopes,
+        title,
+        &created_at.0,
+        &expire_at,
+        &revoked_at,
+        version,
+        &networks,
+    ];
     session.execute(SQL, &values).await.map(|_| ())
 }
 
@@ -192,6 +238,9 @@ fn read_application(row: &Row) -> Result<Application> {
         weight: small(row, 3)?,
         inbox_gateway: get::<i64>(row, 4)? != 0,
         default_channels: unjson(get(row, 5)?, "the channels of an application")?,
+        default_topic: get(row, 6)?,
+        contact: get(row, 7)?,
+        version: get(row, 8)?,
     })
 }
 
@@ -208,6 +257,7 @@ fn read_key(row: &Row) -> Result<Key> {
         expire_at: get::<Option<i64>>(row, 7)?.map(At),
         revoked_at: get::<Option<i64>>(row, 8)?.map(At),
         version: get(row, 9)?,
+        networks: networks_of(get(row, 10)?)?,
     })
 }
 

@@ -26,6 +26,7 @@ mod history;
 mod inbox;
 mod inspection;
 mod leaving;
+mod key_use;
 mod leg;
 mod made;
 mod member;

@@ -69,6 +69,7 @@ impl Postgres {
             deliveries: shared.clone(),
             inbox: shared.clone(),
             history: shared.clone(),
+            key_uses: shared.clone(),
             relations: shared.clone(),
             inspection: shared.clone(),
             nodes: shared.clone(),

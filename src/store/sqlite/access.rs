@@ -10,6 +10,7 @@ use crate::domain::access::{Application, Grant, Key, KeyScopes, Mode, Principal}
 use crate::domain::change::ChangeCode;
 use crate::domain::id::{ApplicationId, GrantId, KeyId};
 use crate::domain::time::At;
+use crate::store::access::{networks_of, networks_text, updated};
 use crate::store::encode::{json, unjson};
 use crate::store::{Access, AccessImage, ApplicationDraft, Result, grant, refuse};
 
@@ -33,14 +34,7 @@ impl Access for Sqlite {
     async fn create_application(&self, draft: ApplicationDraft, at: At) -> Result<(Application, i64)> {
         let write = move |connection: &_| {
             let department_id = department::id_of(connection, &draft.department, "application.department_id")?;
-            let application = Application {
-                id: draft.id,
-                department_id,
-                title: draft.title,
-                weight: 1,
-                inbox_gateway: draft.inbox_gateway,
-                default_channels: draft.default_channels,
-            };
+            let application = draft.of(department_id);
             insert_application(connection, &application)?;
             let seq = feed::append(connection, at, ChangeCode::Application, application.id.0)?;
             Ok((application, seq))
@@ -50,6 +44,22 @@ impl Access for Sqlite {
 
     async fn application(&self, id: ApplicationId) -> Result<Option<Application>> {
         self.readers.read(move |connection| one_application(connection, id)).await
+    }
+
+    async fn update_application(
+        &self,
+        application: Application,
+        version: Option<i64>,
+        at: At,
+    ) -> Result<(Application, i64)> {
+        let write = move |connection: &_| {
+            let known = one_application(connection, application.id)?.ok_or_else(refuse::unknown_application)?;
+            let application = updated(&known, application, version)?;
+            replace_application(connection, &application)?;
+            let seq = feed::append(connection, at, ChangeCode::Application, application.id.0)?;
+            Ok((application, seq))
+        };
+        self.writer.write(write).await
     }
 
     async fn create_key(&self, key: Key) -> Result<i64> {
@@ -129,28 +139,55 @@ fn execute(connection: &Connection, sql: &str, id: i64, at: At) -> Result<usize>
 }
 
 fn insert_application(connection: &Connection, application: &Application) -> Result<()> {
-    const SQL: &str = "insert into application (id, department_id, title, weight, inbox_gateway, default_channels) \
-                       values (?1, ?2, ?3, ?4, ?5, ?6)";
-    let Application { id, department_id, title, weight, inbox_gateway, default_channels } = application;
-    let channels = json(default_channels)?;
+    write_application(
+        connection,
+        application,
+        "insert into application (department_id, title, weight, inbox_gateway, \
+        default_channels, default_topic, contact, version, id) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )
+}
+
+fn replace_application(connection: &Connection, application: &Application) -> Result<()> {
+    write_application(
+        connection,
+        application,
+        "update application set department_id = ?1, title = ?2, weight = ?3, \
+        inbox_gateway = ?4, default_channels = ?5, default_topic = ?6, contact = ?7, version = ?8 where id = ?9",
+    )
+}
+
+fn write_application(connection: &Connection, one: &Application, sql: &str) -> Result<()> {
+    let channels = json(&one.default_channels)?;
     connection
-        .prepare_cached(SQL)
-        .and_then(|mut statement| statement.execute((id.0, department_id, title, weight, inbox_gateway, channels)))
+        .prepare_cached(sql)
+        .and_then(|mut statement| {
+            statement.execute(rusqlite::params![
+                one.department_id,
+                one.title,
+                one.weight,
+                one.inbox_gateway,
+                channels,
+                one.default_topic,
+                one.contact,
+                one.version,
+                one.id.0,
+            ])
+        })
         .map(|_| ())
         .map_err(fault)
 }
 
 fn one_application(connection: &Connection, id: ApplicationId) -> Result<Option<Application>> {
-    const SQL: &str = "select id, department_id, title, weight, inbox_gateway, default_channels \
-                       from application where id = ?1";
+    const SQL: &str = "select id, department_id, title, weight, inbox_gateway, default_channels, default_topic, contact, \
+                       version from application where id = ?1";
     let mut statement = connection.prepare_cached(SQL).map_err(fault)?;
     let mut rows = statement.query([id.0]).map_err(fault)?;
     rows.next().map_err(fault)?.map(read_application).transpose()
 }
 
 fn applications(connection: &Connection) -> Result<Vec<Application>> {
-    const SQL: &str = "select id, department_id, title, weight, inbox_gateway, default_channels \
-                       from application order by id";
+    const SQL: &str = "select id, department_id, title, weight, inbox_gateway, default_channels, default_topic, contact, \
+                       version from application order by id";
     let mut statement = connection.prepare_cached(SQL).map_err(fault)?;
     let mut rows = statement.query([]).map_err(fault)?;
     let mut found = Vec::new();
@@ -169,13 +206,16 @@ fn read_application(row: &Row<'_>) -> Result<Application> {
         weight: row.get(3).map_err(fault)?,
         inbox_gateway: row.get(4).map_err(fault)?,
         default_channels: unjson(&channels, "the channels of an application")?,
+        default_topic: row.get(6).map_err(fault)?,
+        contact: row.get(7).map_err(fault)?,
+        version: row.get(8).map_err(fault)?,
     })
 }
 
 fn insert_key(connection: &Connection, key: &Key) -> Result<()> {
     const SQL: &str = "insert into api_key \
-                       (id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version) \
-                       values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+                       (id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version, networks) \
+                       values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     connection
         .prepare_cached(SQL)
         .and_then(|mut statement| {
@@ -190,6 +230,7 @@ fn insert_key(connection: &Connection, key: &Key) -> Result<()> {
                 key.expire_at.map(|at| at.0),
                 key.revoked_at.map(|at| at.0),
                 key.version,
+                networks_text(&key.networks),
             ))
         })
         .map(|_| ())
@@ -197,16 +238,16 @@ fn insert_key(connection: &Connection, key: &Key) -> Result<()> {
 }
 
 fn one_key(connection: &Connection, id: KeyId) -> Result<Option<Key>> {
-    const SQL: &str = "select id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version \
-                       from api_key where id = ?1";
+    const SQL: &str = "select id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version, \
+                       networks from api_key where id = ?1";
     let mut statement = connection.prepare_cached(SQL).map_err(fault)?;
     let mut rows = statement.query([id.0]).map_err(fault)?;
     rows.next().map_err(fault)?.map(read_key).transpose()
 }
 
 fn keys(connection: &Connection) -> Result<Vec<Key>> {
-    const SQL: &str = "select id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version \
-                       from api_key order by id";
+    const SQL: &str = "select id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version, \
+                       networks from api_key order by id";
     let mut statement = connection.prepare_cached(SQL).map_err(fault)?;
     let mut rows = statement.query([]).map_err(fault)?;
     let mut found = Vec::new();
@@ -228,6 +269,7 @@ fn read_key(row: &Row<'_>) -> Result<Key> {
         expire_at: row.get::<_, Option<i64>>(7).map_err(fault)?.map(At),
         revoked_at: row.get::<_, Option<i64>>(8).map_err(fault)?.map(At),
         version: row.get(9).map_err(fault)?,
+        networks: networks_of(&row.get::<_, String>(10).map_err(fault)?)?,
     })
 }
 

@@ -19,6 +19,7 @@ mod history;
 mod inbox;
 mod inspection;
 mod leaving;
+mod key_use;
 mod leg;
 mod member;
 mod message;
@@ -95,6 +96,7 @@ impl Sqlite {
             deliveries: shared.clone(),
             inbox: shared.clone(),
             history: shared.clone(),
+            key_uses: shared.clone(),
             relations: shared.clone(),
             inspection: shared.clone(),
             nodes: shared.clone(),

@@ -228,6 +228,7 @@ impl World {
             mode: Mode::Live,
             scopes: KeyScopes(0),
             expire_at: None,
+            networks: Vec::new(),
         };
         let found = self.admin.create_key(&self.caller(who), wanted).await;
         self.was("key", who, foretold, &found);

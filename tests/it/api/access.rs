@@ -105,21 +105,6 @@ async fn only_administrators_administer() {
 }
 
 #[tokio::test]
-async fn what_a_key_cannot_have_yet_is_refused_and_not_dropped() {
-    let app = TestApp::start().await;
-    let campus = app.campus().await;
-    let wanted = v1::CreateKeyRequest {
-        owner: Some(v1::create_key_request::Owner::ApplicationId(campus.application)),
-        scopes: vec![v1::KeyScope::Publish.into()],
-        networks: vec!["10.0.0.0/8".to_owned()],
-        ..Default::default()
-    };
-    let status = app.access(&app.admin).create_key(wanted).await.unwrap_err();
-    let found = refused(&status);
-    assert_eq!((found.reason.as_str(), found.field.as_str()), ("NOT_YET_AVAILABLE", "networks"));
-}
-
-#[tokio::test]
 async fn access_is_explained_before_it_is_tried() {
     let app = TestApp::start().await;
     let campus = app.campus().await;

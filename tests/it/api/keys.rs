@@ -1,4 +1,4 @@
-//! Successors of keys, later ends of grants, and who could write to somebody.
+//! Keys and what becomes of them, later ends of grants, who could write to somebody, and changed applications.
 
 use std::time::{Duration, SystemTime};
 
@@ -132,6 +132,147 @@ async fn who_could_write_to_somebody_is_told_for_any_day() {
         ),
     ] {
         let status = app.access(&app.admin).list_grants(wanted).await.unwrap_err();
+        assert_eq!((refused(&status).reason.as_str(), refused(&status).field.as_str()), (reason, field));
+    }
+}
+
+async fn key_for(app: &TestApp, application: &str, networks: &[&str]) -> Result<v1::CreateKeyResponse, Status> {
+    let wanted = v1::CreateKeyRequest {
+        owner: Some(v1::create_key_request::Owner::ApplicationId(application.to_owned())),
+        scopes: vec![v1::KeyScope::Publish.into(), v1::KeyScope::Read.into()],
+        networks: networks.iter().map(|one| (*one).to_owned()).collect(),
+        ..Default::default()
+    };
+    app.access(&app.admin).create_key(wanted).await.map(tonic::Response::into_inner)
+}
+
+#[tokio::test]
+async fn a_key_works_in_its_networks_only_whatever_the_caller_says() {
+    let app = TestApp::start().await;
+    let campus = app.campus().await;
+    let near = key_for(&app, &campus.application, &["10.0.0.0/8", "127.0.0.0/8"]).await.unwrap();
+    assert_eq!(near.key.unwrap().networks, ["10.0.0.0/8", "127.0.0.0/8"]);
+    let far = key_for(&app, &campus.application, &["10.0.0.0/8", "2001:db8::/32"]).await.unwrap().token;
+    assert!(who(&app, &near.token).await.is_ok());
+    let denial = refused(&who(&app, &far).await.unwrap_err());
+    assert_eq!((denial.code, denial.reason.as_str()), (tonic::Code::PermissionDenied, "NETWORK_NOT_ALLOWED"));
+    let mut lied = tonic::Request::new(v1::WhoAmIRequest {});
+    lied.metadata_mut().insert("campanile-client-address", "10.0.0.1".parse().unwrap());
+    assert_eq!(refused(&app.access(&far).who_am_i(lied).await.unwrap_err()).reason, "NETWORK_NOT_ALLOWED");
+    let forged = format!("{}x", &far[..far.len() - 1]);
+    assert_eq!(refused(&who(&app, &forged).await.unwrap_err()).reason, "TOKEN_INVALID", "nothing is told of the key");
+
+    for (networks, field) in [
+        (&["campus"][..], "networks[0]"),
+        (&["10.0.0.0/8", "10.1.2.3/8"], "networks[1]"),
+        (&["10.0.0.0/33"], "networks[0]"),
+    ] {
+        let denial = refused(&key_for(&app, &campus.application, networks).await.unwrap_err());
+        assert_eq!((denial.reason.as_str(), denial.field.as_str()), ("FIELD_INVALID", field));
+    }
+    let many = vec!["10.0.0.0/8"; 33];
+    assert_eq!(refused(&key_for(&app, &campus.application, &many).await.unwrap_err()).reason, "FIELD_TOO_LONG");
+}
+
+#[tokio::test]
+async fn the_last_use_of_a_key_is_told_with_its_address() {
+    let app = TestApp::start().await;
+    let campus = app.campus().await;
+    who(&app, &campus.live).await.unwrap();
+    let listed = async || {
+        let wanted = v1::ListKeysRequest { application_id: campus.application.clone(), ..Default::default() };
+        let keys = app.access(&app.admin).list_keys(wanted).await.unwrap().into_inner().keys;
+        keys.into_iter().map(|key| (key.last_used_at, key.last_used_address)).collect::<Vec<_>>()
+    };
+    let begun = std::time::Instant::now();
+    loop {
+        let keys = listed().await;
+        if let (Some(at), address) = &keys[0] {
+            assert_eq!((at.seconds % 60, at.nanos, address.as_str()), (0, 0, "127.0.0.1"), "to the minute");
+            assert_eq!(keys[1], (None, String::new()), "the other one was never used");
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "never written down");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_publishes_too_often_is_told_how_long_to_wait() {
+    let limit = |settings: &mut campanile::config::Settings| {
+        settings.limits = campanile::config::Limits { publishes_per_second: 1, publishes_at_once: 2 };
+    };
+    let app = TestApp::with(limit).await;
+    let campus = app.campus().await;
+    for key in ["1", "2"] {
+        app.publish(&campus.live).publish(letter(key, &["u003"])).await.unwrap();
+    }
+    let status = app.publish(&campus.live).publish(letter("3", &["u003"])).await.unwrap_err();
+    assert_eq!(refused(&status).reason, "RATE_LIMITED");
+    let wait = tonic_types::StatusExt::get_error_details(&status).retry_info().unwrap().retry_delay.unwrap();
+    assert!(wait <= Duration::from_secs(1), "{wait:?}");
+    assert!(who(&app, &campus.live).await.is_ok(), "only publishes count");
+    app.publish(&campus.test).publish(letter("1", &["u003"])).await.unwrap();
+    let item = v1::PublishStreamRequest { sequence: 7, publish: Some(letter("4", &["u003"])) };
+    let mut answers = app.publish(&campus.live).publish_stream(tokio_stream::iter([item])).await.unwrap().into_inner();
+    match answers.message().await.unwrap().unwrap().answer.unwrap() {
+        v1::publish_stream_response::Answer::Error(error) => {
+            assert_eq!(error.reason, "RATE_LIMITED");
+            assert!(error.retry_after.is_some());
+        }
+        answer => panic!("{answer:?}"),
+    }
+    assert_eq!(app.messages().await, 3, "what is refused is not stored");
+}
+
+#[tokio::test]
+async fn an_application_is_changed_as_a_whole() {
+    let app = TestApp::start().await;
+    let campus = app.campus().await;
+    let wanted = v1::Application {
+        application_id: campus.application.clone(),
+        title: "Reading room".to_owned(),
+        department_id: "cs".to_owned(),
+        contact: "desk 2".to_owned(),
+        default_topic: "library.overdue".to_owned(),
+        default_channels: vec![v1::Channel::App.into()],
+        etag: "1".to_owned(),
+        ..Default::default()
+    };
+    let update = |wanted: &v1::Application| v1::UpdateApplicationRequest { application: Some(wanted.clone()) };
+    let changed = app.access(&app.admin).update_application(update(&wanted)).await.unwrap().into_inner();
+    let changed = changed.application.unwrap();
+    let facts = (changed.title.as_str(), changed.contact.as_str(), changed.etag.as_str(), changed.weight);
+    assert_eq!(facts, ("Reading room", "desk 2", "2", 1));
+    assert!(changed.inbox_gateway_department_ids.is_empty(), "what is left out is cleared");
+    let sent = app.publish(&campus.live).publish(letter("1", &["u003"])).await.unwrap().into_inner();
+    let wanted_message = v1::GetMessageRequest { message_id: sent.message_id, ..Default::default() };
+    let message = app.publish(&campus.live).get_message(wanted_message).await.unwrap().into_inner().message.unwrap();
+    assert_eq!(message.publish.unwrap().topic, "library.overdue");
+
+    let any = v1::Application { etag: String::new(), ..wanted.clone() };
+    for (wrong, reason, field) in [
+        (wanted.clone(), "ETAG_MISMATCH", "application.etag"),
+        (v1::Application { title: String::new(), ..any.clone() }, "FIELD_REQUIRED", "application.title"),
+        (
+            v1::Application { department_id: "math".to_owned(), ..any.clone() },
+            "FIELD_INVALID",
+            "application.department_id",
+        ),
+        (v1::Application { paused: true, ..any.clone() }, "NOT_YET_AVAILABLE", "application.paused"),
+        (v1::Application { weight: 9, ..any.clone() }, "NOT_YET_AVAILABLE", "application.weight"),
+        (
+            v1::Application { default_topic: "No Topic".to_owned(), ..any.clone() },
+            "FIELD_INVALID",
+            "application.default_topic",
+        ),
+        (
+            v1::Application { application_id: "app_0000000000001".to_owned(), ..any.clone() },
+            "NOT_FOUND",
+            "application.application_id",
+        ),
+    ] {
+        let status = app.access(&app.admin).update_application(update(&wrong)).await.unwrap_err();
         assert_eq!((refused(&status).reason.as_str(), refused(&status).field.as_str()), (reason, field));
     }
 }

@@ -37,8 +37,7 @@ async fn people(app: &TestApp, campus: &Campus, message_id: &str) -> Vec<String>
 
 async fn into_tag(app: &TestApp, tag: &str, add: &[&str], remove: &[&str]) -> i64 {
     let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
-    let edit =
-        v1::EditTagMembersRequest { tag: tag.to_owned(), add: ids(add), remove: ids(remove), ..Default::default() };
+    let edit = v1::EditTagMembersRequest { tag: tag.to_owned(), add: ids(add), remove: ids(remove) };
     let edited = app.directory(&app.admin).edit_tag_members(tokio_stream::iter([edit])).await.unwrap().into_inner();
     edited.directory_seq
 }

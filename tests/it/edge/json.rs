@@ -69,6 +69,23 @@ async fn what_is_published_as_json_is_in_the_inboxes_and_the_same_key_is_the_sam
 }
 
 #[tokio::test]
+async fn a_key_works_in_its_networks_only() {
+    let app = TestApp::start().await;
+    let campus = app.campus().await;
+    for (network, status) in [("127.0.0.0/8", StatusCode::OK), ("10.0.0.0/8", StatusCode::FORBIDDEN)] {
+        let wanted = json!({
+            "applicationId": campus.application,
+            "scopes": ["KEY_SCOPE_READ"],
+            "networks": [network],
+        });
+        let (_, made) = call(&app, "AccessService/CreateKey", &app.admin, &wanted).await;
+        let (found, answer) = call(&app, "AccessService/WhoAmI", made["token"].as_str().unwrap(), &json!({})).await;
+        assert_eq!(found, status, "{answer}");
+        assert!(status == StatusCode::OK || answer["reason"] == "NETWORK_NOT_ALLOWED", "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn each_bad_call_is_refused_with_reason_and_field_and_stores_nothing() {
     let app = TestApp::start().await;
     let campus = app.campus().await;

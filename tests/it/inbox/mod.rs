@@ -49,6 +49,8 @@ impl Hall {
             title: "app".into(),
             inbox_gateway,
             default_channels: vec![],
+            default_topic: None,
+            contact: String::new(),
         };
         fresh.store.access.create_application(gateway(GATEWAY, true), NOW).await.unwrap();
         fresh.store.access.create_application(gateway(ApplicationId(10), false), NOW).await.unwrap();

@@ -441,3 +441,45 @@ async fn https_is_encrypted_and_the_certificate_verified() {
     let (code, said) = ask(format!("http://{address}"), &[]);
     assert_ne!(code, Some(0), "{said}");
 }
+
+#[test]
+fn trial_copies_ties_histories_and_successors_of_keys_are_commands() {
+    let service = Service::start();
+    service.done(&["admin", "department", "set", "cs", "--name", "计算机学院"]);
+    fs::write(service.folder.path().join("users.csv"), "user_id,name,department,tags\n3121151001,王芳,cs,new\n")
+        .unwrap();
+    service.done(&["import", "users.csv"]);
+    let application = service.done(&["admin", "application", "create", "--title", "教务", "--department", "cs"]);
+    let grant = service.done(&["admin", "grant", "create", "--application", &application, "--department", "cs"]);
+    service.done(&["admin", "application", "update", &application, "--contact", "二楼", "--topic", "course"]);
+    let token = service.done(&["admin", "key", "create", "--application", &application, "--network", "127.0.0.0/8"]);
+    let ours = |arguments: &[&str]| service.run(&[&["--token", &token], arguments].concat());
+    let letter = ["publish", "--title", "选课", "--channel", "app", "--yes", "--json"];
+    let (code, out, err) = ours(&[&letter[..], &["--proof", "--user", "3121151001"]].concat());
+    assert_eq!(code, Some(0), "{err}");
+    let proof: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let (code, out, err) = ours(&[&letter[..], &["--to", "tag:new"]].concat());
+    assert_eq!(code, Some(0), "{err}");
+    let sent: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let first = sent["messageId"].as_str().unwrap();
+    let (code, _, err) = ours(&[&letter[..], &["--follows", first]].concat());
+    assert_eq!((code, err.contains("EMPTY_AUDIENCE")), (Some(1), true), "{err}");
+    let (code, _, err) = ours(&letter);
+    assert_eq!(code, Some(2), "nobody is named: {err}");
+
+    let (code, out, err) = ours(&["trace", "3121151001"]);
+    assert_eq!(code, Some(0), "{err}");
+    let place = |text: &str| out.find(text).unwrap_or_else(|| panic!("{text} is not in {out}"));
+    assert!(place(first) < place(proof["messageId"].as_str().unwrap()), "newest first: {out}");
+    assert!(out.contains("[校样] 选课"), "{out}");
+
+    let list = service.done(&["admin", "key", "list", "--application", &application, "--json"]);
+    let keys: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let key = keys["keys"][0]["keyId"].as_str().unwrap();
+    let next = service.done(&["admin", "key", "rotate", key, "--overlap", "0s"]);
+    assert_eq!(ours(&["whoami"]).0, Some(4), "the old key has ended");
+    assert_eq!(service.run(&["--token", &next, "whoami"]).0, Some(0));
+    let (code, _, err) = service.run(&["admin", "grant", "renew", &grant, "--until", "2099-01-01 00:00"]);
+    assert_eq!((code, err.contains("FIELD_INVALID")), (Some(1), true), "it never ends: {err}");
+    assert!(service.done(&["admin", "grants", "list", "--reaches", "3121151001"]).contains(&grant));
+}

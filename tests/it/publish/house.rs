@@ -212,6 +212,8 @@ async fn populate(store: &Store) {
         title: "Library".into(),
         inbox_gateway: false,
         default_channels: vec![Channel::Email, Channel::App],
+        default_topic: None,
+        contact: String::new(),
     };
     store.access.create_application(library, NOW).await.unwrap();
     for (id, mode) in [(1, Mode::Live), (2, Mode::Test)] {

@@ -1,6 +1,6 @@
 //! Applications, keys and grants.
 
-use campanile::domain::access::{Grant, Key, KeyScopes, Mode, Principal};
+use campanile::domain::access::{Application, Grant, Key, KeyScopes, Mode, Principal};
 use campanile::domain::change::ChangeKind;
 use campanile::domain::channel::Channel;
 use campanile::domain::class::Class;
@@ -15,6 +15,7 @@ use super::fixture::{NOW, campus, refused};
 super::cases! {
     the_secret_is_made_once,
     an_application_reads_back,
+    an_application_is_replaced_but_for_its_department,
     a_key_reads_back_and_is_revoked_once,
     a_grant_reads_back_and_is_revoked_once,
     a_rotated_key_ends_later_and_its_successor_begins,
@@ -32,6 +33,8 @@ fn draft(department: &str) -> ApplicationDraft {
         title: "Library".into(),
         inbox_gateway: true,
         default_channels: vec![Channel::Wechat, Channel::App],
+        default_topic: None,
+        contact: String::new(),
     }
 }
 
@@ -42,6 +45,7 @@ fn key(id: i64) -> Key {
         expire_at: Some(At(NOW.0 + 1)),
         version: 3,
         title: "of the administrator".into(),
+        networks: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
         ..Key::new(KeyId(id), Principal::Person(0), Mode::Test, hash, NOW)
     }
 }
@@ -79,6 +83,28 @@ async fn an_application_reads_back(store: &Store) {
     let changes = store.directory.changes_after(before, 9).await.unwrap();
     assert_eq!((changes[0].seq, changes.len()), (seq, 1));
     assert_eq!(changes[0].what, ChangeKind::Application { id: ApplicationId(7) });
+}
+
+async fn an_application_is_replaced_but_for_its_department(store: &Store) {
+    campus(store, 0).await;
+    let (made, _) = store.access.create_application(draft("cs"), NOW).await.unwrap();
+    let wanted = Application {
+        title: "Reading room".into(),
+        contact: "desk 2".into(),
+        default_topic: Some("library.overdue".into()),
+        default_channels: vec![Channel::Email],
+        inbox_gateway: false,
+        department_id: 99,
+        ..made.clone()
+    };
+    let (changed, seq) = store.access.update_application(wanted.clone(), Some(1), NOW).await.unwrap();
+    assert_eq!(changed, Application { department_id: made.department_id, version: 2, ..wanted.clone() });
+    assert_eq!(store.access.application(made.id).await.unwrap().as_ref(), Some(&changed));
+    assert_eq!(store.access.load().await.unwrap().applications, vec![changed]);
+    assert_eq!(refused(store.access.update_application(wanted.clone(), Some(1), NOW).await), Reason::EtagMismatch);
+    assert_eq!(store.directory.head().await.unwrap(), seq, "a refused write leaves no change");
+    let other = Application { id: ApplicationId(8), ..wanted };
+    assert_eq!(refused(store.access.update_application(other, None, NOW).await), Reason::NotFound);
 }
 
 async fn a_key_reads_back_and_is_revoked_once(store: &Store) {

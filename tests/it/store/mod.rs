@@ -13,6 +13,7 @@ mod history;
 mod inbox;
 mod inspection;
 mod leaving;
+mod key_use;
 mod message;
 mod node;
 pub mod publishing;

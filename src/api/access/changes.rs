@@ -1,4 +1,4 @@
-//! Successors of keys, later ends of grants.
+//! Changes of what is there: an application, the successor of a key, the later end of a grant.
 
 use std::time::Duration;
 
@@ -42,4 +42,17 @@ pub(super) async fn renew(
     tracing::info!(grant = %id, by = %caller.key.id, "a grant was renewed");
     let grant = Some(Names::of(services).grant(&renewed, services.clock.now()));
     Ok(Response::new(v1::RenewGrantResponse { grant }))
+}
+
+pub(super) async fn update_application(
+    services: &Services,
+    request: Request<v1::UpdateApplicationRequest>,
+) -> Answer<v1::UpdateApplicationResponse> {
+    let caller = services.caller(request.metadata()).await?;
+    let directory = services.index.snapshot();
+    let (id, wanted, version) = access::changed_application(request.into_inner().application, &directory)?;
+    let changed = services.admin.update_application(&caller, id, wanted, version).await?;
+    tracing::info!(application = %id, by = %caller.key.id, "an application was changed");
+    let application = Some(access::application(&changed, &directory));
+    Ok(Response::new(v1::UpdateApplicationResponse { application }))
 }
