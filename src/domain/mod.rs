@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod audience;
+pub mod audit;
 pub mod batch;
 pub mod change;
 pub mod channel;
