@@ -5,6 +5,7 @@
 //! commit. Everything is answered after its commit, never before.
 
 mod access;
+mod audit;
 mod books;
 mod clause;
 mod credential;
@@ -40,6 +41,7 @@ mod users;
 use std::sync::Arc;
 
 pub use access::{Access, AccessImage, ApplicationDraft};
+pub use audit::{Audit, EntryFilter, EntryPlace};
 pub use clause::ClauseMembers;
 pub use credential::{Credential, Credentials, Refresh, Turn};
 pub use delivery::{Claim, Deliveries, Depth, LegMaterial, Reach};
@@ -73,6 +75,8 @@ pub struct Store {
     pub access: Arc<dyn Access>,
     /// When keys were used last.
     pub key_uses: Arc<dyn KeyUses>,
+    /// Who did what.
+    pub audit: Arc<dyn Audit>,
     /// Access tokens of providers.
     pub credentials: Arc<dyn Credentials>,
     /// Messages and legs.

@@ -17,6 +17,7 @@ use super::session::Session;
 use crate::domain::id::LegId;
 use crate::domain::leg::{self, LegState};
 use crate::domain::time::At;
+use crate::store::audit::published;
 use crate::store::encode::{lane_and_channel, signed, unsigned};
 use crate::store::facts;
 use crate::store::release::{Birth, NewBatch, Release, state_at};
@@ -69,6 +70,7 @@ impl Postgres {
         }
         if !decided.stored.is_empty() {
             made.used = decided.used(group, &seen.usage);
+            made.audit = published(decided.stored.iter().map(|place| &group[*place]), epoch);
             made.commit(session).await?;
         }
         decided.answers(group)

@@ -5,11 +5,13 @@ use std::vec::IntoIter;
 
 use tokio_postgres::types::ToSql;
 
+use super::audit;
 use super::batch::{self, NewBatches};
 use super::leg::{self, NewLegs, NewSettlements};
 use super::review::{self, NewReviews};
 use super::session::Session;
 use super::tally;
+use crate::domain::audit::Entry;
 use crate::domain::id::{BatchId, MessageId};
 use crate::domain::message::{MessageFacts, MessageState, PERSONAL_MAX};
 use crate::domain::review::Opening;
@@ -55,6 +57,8 @@ pub(super) struct Made<'a> {
     settlements: NewSettlements<'a>,
     batches: NewBatches<'a>,
     tally: Tally,
+    /// Of a publish commit.
+    pub(super) audit: Option<Entry>,
     /// What grants have used by now.
     pub(super) used: Usage,
     /// The new state of a message that was there before.
@@ -147,8 +151,9 @@ impl<'a> Made<'a> {
         let (grants, days): (Vec<i64>, Vec<i64>) = grants_and_days.into_iter().unzip();
         let state = self.state.map(|(id, state)| (id.0, state as i64));
         let totals = tally::rolled_up(&self.tally);
+        let deed = self.audit.as_ref().map(audit::Values::of).unwrap_or_default();
         let Made { reviews, people, segments, clauses, relations, legs, settlements, batches, tally, .. } = &self;
-        let [personal, audience, why, ask, relate, make_legs, settle, make_batches, use_up, set_state, roll_up] =
+        let [personal, audience, why, ask, relate, make_legs, settle, make_batches, use_up, set_state, roll_up, note] =
             session
                 .prepared([
                     PERSONAL,
@@ -162,6 +167,7 @@ impl<'a> Made<'a> {
                     USE_UP,
                     STATE,
                     tally::ROLL_UP,
+                    audit::APPEND,
                 ])
                 .await?;
         let (id, state_code) = state.unwrap_or_default();
@@ -177,6 +183,7 @@ impl<'a> Made<'a> {
             session.run_if(!grants.is_empty(), &use_up, [&grants, &days, &used]),
             session.run_if(state.is_some(), &set_state, [&id, &state_code]),
             session.run_if(!tally.rollup.is_empty(), &roll_up, tally::values(&totals)),
+            session.run_if(self.audit.is_some(), &note, deed.all()),
             session.batch("commit"),
         )?;
         session.committed();

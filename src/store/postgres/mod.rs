@@ -11,6 +11,7 @@
 
 mod accept;
 mod access;
+mod audit;
 mod batch;
 mod cancel;
 mod claim;

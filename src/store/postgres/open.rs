@@ -64,6 +64,7 @@ impl Postgres {
             directory: shared.clone(),
             departments: shared.clone(),
             access: shared.clone(),
+            audit: shared.clone(),
             credentials: shared.clone(),
             messages: shared.clone(),
             deliveries: shared.clone(),

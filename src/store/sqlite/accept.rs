@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::encode::{head, signed, unsigned};
-use super::{batch, fault, leg, relation, review, row, tally};
+use super::{audit, batch, fault, leg, relation, review, row, tally};
 use crate::domain::id::{GrantId, LegId, MessageId};
 use crate::domain::leg::LegState;
 use crate::domain::message::{MessageFacts, PERSONAL_MAX};
 use crate::domain::set;
 use crate::domain::time::At;
+use crate::store::audit::published;
 use crate::store::books::{Books, Tally};
 use crate::store::clause;
 use crate::store::encode::lane_and_channel;
@@ -32,6 +33,10 @@ pub(super) fn accept(connection: &Connection, group: &[Accept], texts: &[Texts],
         answers.push(answer);
     }
     rest.write(connection)?;
+    let stored = group.iter().zip(&answers).filter(|(_, answer)| matches!(answer, Accepted::Stored(_)));
+    if let Some(entry) = published(stored.map(|(item, _)| item), epoch) {
+        audit::append(connection, &entry)?;
+    }
     Ok(answers)
 }
 

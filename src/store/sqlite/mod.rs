@@ -6,6 +6,7 @@
 
 mod accept;
 mod access;
+mod audit;
 mod batch;
 mod cancel;
 mod claim;
@@ -91,6 +92,7 @@ impl Sqlite {
             directory: shared.clone(),
             departments: shared.clone(),
             access: shared.clone(),
+            audit: shared.clone(),
             credentials: shared.clone(),
             messages: shared.clone(),
             deliveries: shared.clone(),

@@ -2,6 +2,7 @@
 //! fresh store; `cases!` makes one test of it for each backend.
 
 mod access;
+mod audit;
 mod clustered;
 mod credential;
 mod delivery;
