@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use campanile::access::Caller;
+use campanile::access::{Audit, AuditParts, Caller, Seal};
 use campanile::audience::Index;
 use campanile::domain::access::{Key, KeyScopes, Mode, Principal};
 use campanile::domain::batch::{Claimed, Settled, Settlement};
@@ -15,7 +15,7 @@ use campanile::domain::node::Roles;
 use campanile::domain::outcome::{Outcome, Reason, ReceiptKind};
 use campanile::domain::page::PageRequest;
 use campanile::domain::set::Set;
-use campanile::report::{HistoryFilter, Reporter};
+use campanile::report::{HistoryFilter, Reporter, ReporterParts};
 use campanile::runtime::clock::{SharedClock, SystemClock};
 use campanile::runtime::ids::IdSource;
 use campanile::runtime::tasks::Tasks;
@@ -47,7 +47,14 @@ pub async fn run(_effort: Effort) {
     }
     println!("  built in              {:>8.1} s", began.elapsed().as_secs_f64());
     let index = Arc::new(Index::new(store.directory.load().await.expect("the directory")));
-    let reporter = Reporter::new(store, index, year.clock.clone(), Tasks::new());
+    let clock = year.clock.clone();
+    let audit = Audit::new(AuditParts {
+        store: store.audit.clone(),
+        epoch: Arc::new(|| 1),
+        signer: Arc::new(Seal::new(&[7; 32]).signer().expect("a signing key")),
+        clock: clock.clone(),
+    });
+    let reporter = Reporter::new(ReporterParts { store, index, audit, clock, tasks: Tasks::new() });
     let (mut times, mut entries) = (Vec::new(), 0);
     for number in (0..USERS).step_by(USERS as usize / 50) {
         let (began, filter, page) = (Instant::now(), HistoryFilter::default(), PageRequest::default());

@@ -1,6 +1,7 @@
 //! Who calls and what they may: tokens and keys ([`token`], [`keyring`]), roles and how far they
 //! reach ([`roles`], [`authority`]), grants and the decision about a
-//! publish ([`grants`], [`policy`]), and the use-cases of those who give rights ([`admin`]).
+//! publish ([`grants`], [`policy`]), the use-cases of those who give rights ([`admin`]), and who did what
+//! ([`audit`]).
 //!
 //! Everything here is decided from memory. The committing transaction verifies the versions of the key and of
 //! the grants that a decision names, so memory may lag but can never resurrect a right.
@@ -8,6 +9,7 @@
 pub mod admin;
 pub mod announce;
 pub mod applications;
+pub mod audit;
 pub mod authority;
 pub mod cipher;
 pub mod explain;
@@ -26,6 +28,7 @@ mod uses;
 pub use crate::store::KeyUse;
 pub use admin::{Admin, AdminParts};
 pub use applications::Applications;
+pub use audit::{Audit, AuditParts};
 pub use authority::Reach;
 pub use cipher::Cipher;
 pub use grants::Grants;

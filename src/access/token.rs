@@ -3,11 +3,12 @@
 
 use std::fmt;
 
-use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::error::{KeyRejected, Unspecified};
 use aws_lc_rs::{constant_time, hmac, rand};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Cipher;
+use super::audit::Signer;
 use crate::domain::access::Mode;
 use crate::domain::id::KeyId;
 use crate::domain::refusal::{Reason, Refusal};
@@ -54,6 +55,14 @@ impl Seal {
     /// None, unless the system's cryptography is broken.
     pub fn cipher(&self) -> Result<Cipher, Unspecified> {
         Cipher::new(&self.keys)
+    }
+
+    /// The signer of the audit trail's checkpoints.
+    ///
+    /// # Errors
+    /// None, unless the system's cryptography is broken.
+    pub fn signer(&self) -> Result<Signer, KeyRejected> {
+        Signer::new(&self.keys)
     }
 
     /// Makes a token for a key: the text to show once, and the hash to keep.

@@ -11,11 +11,12 @@ use tonic::{Request, Response, Status};
 
 use super::convert::{self, access, count, message, page, role, time};
 use super::v1::access_service_server::AccessService;
-use super::{Services, v1};
+use super::{Services, audit, v1};
 use crate::access::admin::GrantFilter;
 use crate::access::{Applications, KeyUse};
 use crate::audience::Snapshot;
 use crate::domain::access::{Grant, Key, Mode, Principal};
+use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::time::At;
 
@@ -67,7 +68,8 @@ impl AccessService for Services {
         let caller = self.caller(request.metadata()).await?;
         let directory = self.index.snapshot();
         let wanted = access::new_application(request.into_inner().application, &directory)?;
-        let made = self.admin.create_application(&caller, wanted).await?;
+        let made = self.admin.create_application(&caller, wanted).await;
+        let made = self.audit.denied(&caller, Deed::of(Action::ApplicationCreate), made).await?;
         let application = Some(access::application(&made, &directory));
         Ok(Response::new(v1::CreateApplicationResponse { application }))
     }
@@ -98,7 +100,8 @@ impl AccessService for Services {
     async fn create_key(&self, request: Request<v1::CreateKeyRequest>) -> Answer<v1::CreateKeyResponse> {
         let caller = self.caller(request.metadata()).await?;
         let draft = access::key_draft(request.into_inner())?;
-        let made = self.admin.create_key(&caller, draft).await?;
+        let made = self.admin.create_key(&caller, draft).await;
+        let made = self.audit.denied(&caller, Deed::of(Action::KeyCreate), made).await?;
         tracing::info!(key = %made.key.id, by = %caller.key.id, "a key was made");
         Ok(Response::new(v1::CreateKeyResponse {
             key: Some(Names::of(self).key(&made.key)),
@@ -114,7 +117,9 @@ impl AccessService for Services {
         let caller = self.caller(request.metadata()).await?;
         let v1::RevokeKeyRequest { key_id, why } = request.into_inner();
         convert::why(&why)?;
-        let revoked = self.admin.revoke_key(&caller, message::id("key_id", &key_id)?).await?;
+        let id = message::id("key_id", &key_id)?;
+        let revoked = self.admin.revoke_key(&caller, id).await;
+        let revoked = self.audit.denied(&caller, Deed::of(Action::KeyRevoke).on(Object::Key(id)), revoked).await?;
         tracing::info!(key = %revoked.id, by = %caller.key.id, "a key was revoked");
         Ok(Response::new(v1::RevokeKeyResponse { key: Some(Names::of(self).key(&revoked)) }))
     }
@@ -160,7 +165,8 @@ impl AccessService for Services {
     async fn create_grant(&self, request: Request<v1::CreateGrantRequest>) -> Answer<v1::CreateGrantResponse> {
         let caller = self.caller(request.metadata()).await?;
         let draft = access::grant_draft(request.into_inner().grant, &self.index.snapshot())?;
-        let given = self.admin.create_grant(&caller, draft).await?;
+        let given = self.admin.create_grant(&caller, draft).await;
+        let given = self.audit.denied(&caller, Deed::of(Action::GrantCreate), given).await?;
         tracing::info!(grant = %given.id, by = %caller.key.id, "a grant was given");
         let grant = Some(Names::of(self).grant(&given, self.clock.now()));
         Ok(Response::new(v1::CreateGrantResponse { grant }))
@@ -174,7 +180,9 @@ impl AccessService for Services {
         let caller = self.caller(request.metadata()).await?;
         let v1::RevokeGrantRequest { grant_id, why } = request.into_inner();
         convert::why(&why)?;
-        let revoked = self.admin.revoke_grant(&caller, message::id("grant_id", &grant_id)?).await?;
+        let id = message::id("grant_id", &grant_id)?;
+        let revoked = self.admin.revoke_grant(&caller, id).await;
+        let revoked = self.audit.denied(&caller, Deed::of(Action::GrantRevoke).on(Object::Grant(id)), revoked).await?;
         tracing::info!(grant = %revoked.id, by = %caller.key.id, "a grant was revoked");
         let grant = Some(Names::of(self).grant(&revoked, self.clock.now()));
         Ok(Response::new(v1::RevokeGrantResponse { grant }))
@@ -234,6 +242,21 @@ impl AccessService for Services {
 
     async fn review_message(&self, request: Request<v1::ReviewMessageRequest>) -> Answer<v1::ReviewMessageResponse> {
         self.decide(request).await
+    }
+
+    async fn list_audit_events(
+        &self,
+        request: Request<v1::ListAuditEventsRequest>,
+    ) -> Answer<v1::ListAuditEventsResponse> {
+        self.audit_events(request).await
+    }
+
+    async fn export_audit(&self, request: Request<v1::ExportAuditRequest>) -> Answer<audit::Pieces> {
+        self.audit_export(request).await
+    }
+
+    async fn verify_audit(&self, request: Request<v1::VerifyAuditRequest>) -> Answer<v1::VerifyAuditResponse> {
+        self.audit_verdict(request).await
     }
 }
 

@@ -13,6 +13,7 @@ use super::sync::{self, Sender};
 use super::v1::directory_service_server::DirectoryService;
 use super::{Services, error, v1};
 use crate::directory::{TagFilter, UserQuery};
+use crate::domain::audit::{Action, Deed};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -27,7 +28,8 @@ impl DirectoryService for Services {
     ) -> Answer<v1::UpsertDepartmentResponse> {
         let caller = self.caller(request.metadata()).await?;
         let draft = convert_directory::department_draft(request.into_inner().department)?;
-        let written = self.registrar.upsert_department(&caller, draft).await?;
+        let written = self.registrar.upsert_department(&caller, draft).await;
+        let written = self.audit.denied(&caller, Deed::of(Action::DepartmentUpsert), written).await?;
         Ok(Response::new(v1::UpsertDepartmentResponse {
             department: Some(convert_directory::department(written.view)),
             created: written.created,
@@ -82,7 +84,8 @@ impl DirectoryService for Services {
         request: Request<Streaming<v1::UpsertUsersRequest>>,
     ) -> Answer<v1::UpsertUsersResponse> {
         let caller = self.caller(request.metadata()).await?;
-        let mut bulk = self.registrar.upsert_users(&caller)?;
+        let bulk = self.registrar.upsert_users(&caller);
+        let mut bulk = self.audit.denied(&caller, Deed::of(Action::UsersUpsert), bulk).await?;
         let mut rows = request.into_inner();
         while let Some(row) = next(&mut rows).await? {
             bulk.put(convert_directory::user_draft(row.user)).await?;
@@ -94,7 +97,8 @@ impl DirectoryService for Services {
     async fn get_user(&self, request: Request<v1::GetUserRequest>) -> Answer<v1::GetUserResponse> {
         let caller = self.caller(request.metadata()).await?;
         let id = given("user_id", request.into_inner().user_id)?;
-        let user = self.registrar.user(&caller, &id).await?;
+        let user = self.registrar.user(&caller, &id).await;
+        let user = self.audit.denied(&caller, Deed::of(Action::UserRead), user).await?;
         Ok(Response::new(v1::GetUserResponse { user: Some(convert_directory::user(user)) }))
     }
 
@@ -107,7 +111,8 @@ impl DirectoryService for Services {
             department: convert::some(wanted.department_id),
             tag: convert::some(wanted.tag),
         };
-        let found = self.registrar.users(&caller, &query, &page).await?;
+        let found = self.registrar.users(&caller, &query, &page).await;
+        let found = self.audit.denied(&caller, Deed::of(Action::UsersList), found).await?;
         Ok(Response::new(v1::ListUsersResponse {
             users: found.items.into_iter().map(convert_directory::user).collect(),
             next_page_token: list.token(found.next),
@@ -117,7 +122,8 @@ impl DirectoryService for Services {
     async fn upsert_tag(&self, request: Request<v1::UpsertTagRequest>) -> Answer<v1::UpsertTagResponse> {
         let caller = self.caller(request.metadata()).await?;
         let draft = convert_directory::tag_draft(request.into_inner().tag)?;
-        let written = self.registrar.upsert_tag(&caller, draft).await?;
+        let written = self.registrar.upsert_tag(&caller, draft).await;
+        let written = self.audit.denied(&caller, Deed::of(Action::TagUpsert), written).await?;
         Ok(Response::new(v1::UpsertTagResponse {
             tag: Some(convert_directory::tag(written.view)),
             created: written.created,
@@ -136,7 +142,8 @@ impl DirectoryService for Services {
         let caller = self.caller(request.metadata()).await?;
         let v1::DeleteTagRequest { tag, etag } = request.into_inner();
         absent(etag.is_empty(), "etag")?;
-        let directory_seq = self.registrar.delete_tag(&caller, &given("tag", tag)?).await?;
+        let deleted = self.registrar.delete_tag(&caller, &given("tag", tag)?).await;
+        let directory_seq = self.audit.denied(&caller, Deed::of(Action::TagDelete), deleted).await?;
         Ok(Response::new(v1::DeleteTagResponse { directory_seq }))
     }
 
@@ -159,7 +166,8 @@ impl DirectoryService for Services {
         let caller = self.caller(request.metadata()).await?;
         let mut wanted = request.into_inner();
         let (page, list) = page::page(&mut wanted)?;
-        let found = self.registrar.tag_members(&caller, &given("tag", wanted.tag)?, &page)?;
+        let found = self.registrar.tag_members(&caller, &given("tag", wanted.tag)?, &page).await;
+        let found = self.audit.denied(&caller, Deed::of(Action::TagMembers), found).await?;
         Ok(Response::new(v1::ListTagMembersResponse {
             user_ids: found.items.iter().map(|id| id.to_string()).collect(),
             next_page_token: list.token(found.next),
@@ -182,10 +190,12 @@ impl DirectoryService for Services {
         request: Request<Streaming<v1::EditTagMembersRequest>>,
     ) -> Answer<v1::EditTagMembersResponse> {
         let caller = self.caller(request.metadata()).await?;
-        let mut edits = self.registrar.edit_members(&caller)?;
+        let (edits, deed) = (self.registrar.edit_members(&caller), Deed::of(Action::TagEdit));
+        let mut edits = self.audit.denied(&caller, deed, edits).await?;
         let mut rows = request.into_inner();
         while let Some(edit) = next(&mut rows).await? {
-            edits.put(&edit.tag, &edit.add, &edit.remove).await?;
+            let edited = edits.put(&edit.tag, &edit.add, &edit.remove).await;
+            self.audit.denied(&caller, deed, edited).await?;
         }
         let done = edits.finish().await?;
         Ok(Response::new(convert_directory::edited(done)))

@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status};
 use super::convert::{self, absent, count, inbox, page, required, time};
 use super::v1::inbox_service_server::InboxService;
 use super::{Services, error, v1};
+use crate::domain::audit::{Action, Deed};
 use crate::inbox::ListFilter;
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -26,7 +27,8 @@ impl InboxService for Services {
             return Err(required("user_id").into());
         }
         let valid_for = wanted.valid_for.map(|span| time::span("valid_for", &span)).transpose()?;
-        let issued = self.inboxes.issue(&caller, &wanted.user_id, valid_for)?;
+        let issued = self.inboxes.issue(&caller, &wanted.user_id, valid_for).await;
+        let issued = self.audit.denied(&caller, Deed::of(Action::InboxToken), issued).await?;
         Ok(Response::new(v1::IssueUserTokenResponse {
             token: issued.token,
             expire_at: Some(time::stamp(issued.expire_at)),

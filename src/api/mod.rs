@@ -6,6 +6,7 @@
 
 mod access;
 pub mod answer;
+mod audit;
 pub mod auth;
 pub mod codec;
 pub mod convert;
@@ -27,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::access::admin::Admin;
-use crate::access::{Applications, Keyring, Roles};
+use crate::access::{Applications, Audit, Keyring, Roles};
 use crate::audience::Index;
 use crate::directory::{Follower, Registrar};
 use crate::domain::refusal::{Reason, Refusal};
@@ -56,6 +57,8 @@ pub struct Services {
     pub roles: Arc<Roles>,
     /// Gives and takes rights.
     pub admin: Admin,
+    /// Who did what.
+    pub audit: Audit,
     /// Keeps departments, users and tags.
     pub registrar: Registrar,
     /// Keeps the memory true.

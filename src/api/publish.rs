@@ -10,6 +10,7 @@ use super::convert::{self, enums, history, message, page, preview, time};
 use super::v1::publish_service_server::PublishService;
 use super::{Services, auth, error, publish_stream, v1};
 use crate::domain::access::Principal;
+use crate::domain::audit::{Action, Deed, Object};
 use crate::report::{ListFilter, RecipientFilter};
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -112,7 +113,9 @@ impl PublishService for Services {
         let v1::CancelMessageRequest { message_id, why } = request.into_inner();
         convert::why(&why)?;
         let id = message::id("message_id", &message_id)?;
-        let answer = self.publisher.cancel(&caller, id).await?;
+        let answer = self.publisher.cancel(&caller, id).await;
+        let answer =
+            self.audit.denied(&caller, Deed::of(Action::MessageCancel).on(Object::Message(id)), answer).await?;
         tracing::info!(message = %id, key = %caller.key.id, "a message was cancelled");
         Ok(Response::new(message::cancelled(answer)))
     }

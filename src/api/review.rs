@@ -6,6 +6,7 @@ use super::access::Names;
 use super::convert::{message, page, review};
 use super::{Services, v1};
 use crate::access::Caller;
+use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::id::MessageId;
 use crate::domain::refusal::{Reason, Refusal};
 use crate::report::View;
@@ -33,7 +34,9 @@ impl Services {
     pub(super) async fn decide(&self, request: Request<v1::ReviewMessageRequest>) -> Answer<v1::ReviewMessageResponse> {
         let caller = self.caller(request.metadata()).await?;
         let wanted = review::deciding(request.into_inner())?;
-        let row = self.publisher.review(&caller, wanted).await?;
+        let deed = Deed::of(Action::ReviewDecide).on(Object::Message(wanted.message));
+        let decided = self.publisher.review(&caller, wanted).await;
+        let row = self.audit.denied(&caller, deed, decided).await?;
         let view = self.reporter.shown(row).await?;
         let message = Some(self.with_review(&caller, &view, false).await?);
         Ok(Response::new(v1::ReviewMessageResponse { message }))
@@ -45,7 +48,8 @@ impl Services {
     ) -> Answer<v1::DelegateReviewsResponse> {
         let caller = self.caller(request.metadata()).await?;
         let deputy = review::deputy(request.into_inner())?;
-        self.publisher.delegate_reviews(&caller, deputy).await?;
+        let named = self.publisher.delegate_reviews(&caller, deputy).await;
+        self.audit.denied(&caller, Deed::of(Action::ReviewDelegate), named).await?;
         Ok(Response::new(v1::DelegateReviewsResponse {}))
     }
 

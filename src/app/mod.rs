@@ -3,6 +3,7 @@
 
 mod agreement;
 mod announce;
+mod audit;
 mod backend;
 mod channels;
 mod credentials;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::{Base, announce, panels, siblings};
-use crate::access::Policy;
 use crate::access::announce::Announcer;
+use crate::access::{Audit, Policy};
 use crate::delivery;
 use crate::inbox::Inboxes;
 use crate::publish::{Notices, Parts, Publisher};
@@ -15,7 +15,7 @@ use crate::publish::{Notices, Parts, Publisher};
 pub(super) fn start(
     base: &Base,
     engine: &delivery::Handle,
-    inboxes: &Inboxes,
+    (inboxes, audit): (&Inboxes, &Audit),
     (policy, behind): (Arc<Policy>, Arc<Notify>),
 ) -> (Publisher, Arc<dyn Announcer>) {
     let Base { settings, store, memory, ids, clock, tasks, registry, agreement } = base;
@@ -24,6 +24,7 @@ pub(super) fn start(
         store: store.clone(),
         index: memory.index.clone(),
         policy,
+        audit: audit.clone(),
         grants: memory.grants.clone(),
         rules: settings.review.rules(),
         panels: Arc::new(panels::Offices(memory.roles.clone())),

@@ -6,14 +6,14 @@ use tokio::sync::Notify;
 
 use super::agreement::Agreement;
 use super::news::News;
-use super::{Base, Error, publishing, siblings, uses};
-use crate::access::{Admin, AdminParts, Policy, Rate};
+use super::{Base, Error, audit, publishing, siblings, uses};
+use crate::access::{Admin, AdminParts, Audit, Policy, Rate};
 use crate::api::Services;
 use crate::delivery;
 use crate::directory::{Follower, Registrar, RegistrarParts};
 use crate::inbox::{InboxParts, Inboxes};
 use crate::operations::{Operations, OperationsParts};
-use crate::report::Reporter;
+use crate::report::{Reporter, ReporterParts};
 
 fn operations(base: &Base, engine: &delivery::Handle) -> Operations {
     let parts = OperationsParts {
@@ -30,10 +30,11 @@ fn mode(agreement: &Agreement) -> Arc<dyn Fn() -> &'static str + Send + Sync> {
     Arc::new(move || mode().name())
 }
 
-async fn inboxes(base: &Base) -> Result<Inboxes, Error> {
+async fn inboxes(base: &Base, audit: &Audit) -> Result<Inboxes, Error> {
     let Base { store, memory, clock, tasks, .. } = base;
     let started = Inboxes::start(InboxParts {
         store: store.clone(),
+        audit: audit.clone(),
         index: memory.index.clone(),
         applications: memory.applications.clone(),
         clock: clock.clone(),
@@ -57,33 +58,47 @@ pub(super) async fn services(base: &Base, engine: &delivery::Handle) -> Result<S
     if let Some(rate) = Rate::of(limits.publishes_per_second, limits.publishes_at_once) {
         memory.keyring.limit(rate);
     }
-    let inboxes = inboxes(base).await?;
+    let audit = audit::start(base, engine)?;
+    let inboxes = inboxes(base, &audit).await?;
     news.start(&inboxes, clock, base.settings.store.url.is_some(), tasks);
-    let (publisher, announcer) = publishing::start(base, engine, &inboxes, (policy.clone(), behind));
-    let admin = admin(base, policy);
+    let (publisher, announcer) = publishing::start(base, engine, (&inboxes, &audit), (policy.clone(), behind));
+    let admin = admin(base, policy, &audit);
     admin.start_notices(announcer, tasks);
     Ok(Services {
         keyring: memory.keyring.clone(),
         roles: memory.roles.clone(),
         index: memory.index.clone(),
         publisher,
-        reporter: Reporter::new(store.clone(), memory.index.clone(), clock.clone(), tasks.clone()),
+        reporter: reporter(base, &audit),
         inboxes,
         operations: operations(base, engine),
         admin,
         applications: memory.applications.clone(),
-        registrar: registrar(base, &follower),
+        registrar: registrar(base, &follower, &audit),
         follower,
+        audit,
         clock: clock.clone(),
         stop: tasks.stop_token(),
     })
 }
 
-fn admin(base: &Base, policy: Arc<Policy>) -> Admin {
+fn reporter(base: &Base, audit: &Audit) -> Reporter {
+    let Base { store, memory, clock, tasks, .. } = base;
+    Reporter::new(ReporterParts {
+        store: store.clone(),
+        index: memory.index.clone(),
+        audit: audit.clone(),
+        clock: clock.clone(),
+        tasks: tasks.clone(),
+    })
+}
+
+fn admin(base: &Base, policy: Arc<Policy>, audit: &Audit) -> Admin {
     let Base { store, memory, ids, clock, .. } = base;
     Admin::new(AdminParts {
         store: store.clone(),
         index: memory.index.clone(),
+        audit: audit.clone(),
         keyring: memory.keyring.clone(),
         grants: memory.grants.clone(),
         roles: memory.roles.clone(),
@@ -95,11 +110,12 @@ fn admin(base: &Base, policy: Arc<Policy>) -> Admin {
     })
 }
 
-fn registrar(base: &Base, follower: &Follower) -> Registrar {
+fn registrar(base: &Base, follower: &Follower, audit: &Audit) -> Registrar {
     let Base { store, memory, clock, .. } = base;
     Registrar::new(RegistrarParts {
         store: store.clone(),
         memory: memory.clone(),
+        audit: audit.clone(),
         follower: follower.clone(),
         clock: clock.clone(),
         ids: base.ids.clone(),

@@ -2,6 +2,7 @@
 
 mod access;
 mod admin;
+mod audit;
 mod client;
 mod demo;
 mod doctor;
@@ -80,6 +81,9 @@ enum Command {
     /// Departments, applications, keys, roles and grants
     #[command(subcommand)]
     Admin(admin::AdminCommand),
+    /// Who did what: list, export and verify the audit trail
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Stand-ins for providers, for tests
     #[command(subcommand)]
     Standin(standin::StandinCommand),
@@ -126,6 +130,7 @@ async fn carry_out(cli: Cli) -> Result<(), Failure> {
         Command::Access(command) => access::run(connection, command).await,
         Command::Sync(args) => sync::run(connection, args).await,
         Command::Admin(command) => admin::run(connection, command).await,
+        Command::Audit(command) => audit::run(connection, command).await,
         Command::Standin(command) => standin::run(command).await,
     }
 }

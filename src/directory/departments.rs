@@ -4,6 +4,7 @@ use super::{Registrar, check};
 use crate::access::Caller;
 use crate::audience::tree::Tree;
 use crate::domain::access::KeyScope;
+use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::directory::Department;
 use crate::domain::line;
 use crate::domain::page::{self, Page, PageRequest};
@@ -46,6 +47,11 @@ impl Registrar {
         let created = self.tree_has(&id).is_none();
         let seq = self.upsert_departments(caller, vec![row]).await?;
         let view = self.tree_has(&id).ok_or_else(|| not_found(&id))?;
+        if created {
+            // What it is was not known before.
+            let deed = Deed::of(Action::DepartmentUpsert).on(Object::Department(view.department.id));
+            self.parts.audit.record(caller, deed).await?;
+        }
         Ok(DepartmentWritten { view, created, seq })
     }
 
@@ -58,6 +64,12 @@ impl Registrar {
         self.may_write(caller)?;
         line::longest("departments", rows.len(), DEPARTMENTS_MAX, "entries")?;
         rows.iter().try_for_each(check::department)?;
+        let known = match &rows[..] {
+            [one] => self.tree_has(&one.external_id).map(|known| Object::Department(known.department.id)),
+            _ => None,
+        };
+        let deed = Deed::of(Action::DepartmentUpsert).on(known.unwrap_or(Object::None)).over([format!("{rows:?}")]);
+        self.parts.audit.record(caller, deed).await?;
         let seq = self.parts.store.directory.upsert_departments(rows, self.parts.clock.now()).await?;
         self.parts.follower.catch_up(seq).await?;
         Ok(seq)

@@ -3,10 +3,11 @@
 use super::{Refused, Registrar, check, may_tag, tags};
 use crate::access::Caller;
 use crate::audience::Snapshot;
-use crate::domain::directory::{TagKind, is_external_id};
+use crate::domain::audit::{Action, Deed, Object};
+use crate::domain::directory::{Tag, TagKind, is_external_id};
 use crate::domain::line;
 use crate::domain::refusal::{Reason, Refusal};
-use crate::domain::set::Set;
+use crate::domain::set::{self, Set};
 use crate::store::{Error, RowError};
 
 /// The most ids of one list of an edit.
@@ -30,6 +31,7 @@ pub struct MembersEdited {
 /// A stream of edits under way. Each edit stands once it was put.
 pub struct MemberEdit {
     registrar: Registrar,
+    caller: Caller,
     tag: Option<String>,
     next: usize,
     refused: Refused,
@@ -44,7 +46,7 @@ impl Registrar {
     pub fn edit_members(&self, caller: &Caller) -> Result<MemberEdit, Refusal> {
         may_tag(caller)?;
         let (refused, edited) = (Refused::default(), MembersEdited::default());
-        Ok(MemberEdit { registrar: self.clone(), tag: None, next: 0, refused, edited })
+        Ok(MemberEdit { registrar: self.clone(), caller: caller.clone(), tag: None, next: 0, refused, edited })
     }
 }
 
@@ -68,13 +70,15 @@ impl MemberEdit {
         line::longest("remove", remove.len(), IDS_MAX, "entries")?;
         let parts = self.registrar.parts.clone();
         let snapshot = parts.memory.index.snapshot();
-        let kind = snapshot.tag(&name).ok_or_else(|| tags::not_found(&name))?.tag.kind;
+        let Tag { id, kind, .. } = snapshot.tag(&name).ok_or_else(|| tags::not_found(&name))?.tag;
         if kind != TagKind::Static {
             let message = format!("Tag `{name}` is a rule and has no members to edit. Change its rule.");
             return Err(Refusal::new(Reason::FieldInvalid, message).field("tag").with("tag", name));
         }
         let add = self.known("add", add, row, &snapshot);
         let remove = self.known("remove", remove, row, &snapshot);
+        let sets = [&add, &remove].map(set::to_bytes);
+        parts.audit.record(&self.caller, Deed::of(Action::TagEdit).on(Object::Tag(id)).over(sets)).await?;
         match parts.store.directory.edit_tag(&name, add, remove, parts.clock.now()).await {
             Ok(written) => {
                 self.edited.added += written.added;

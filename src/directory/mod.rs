@@ -29,7 +29,7 @@ pub use users::{UserBulk, UserQuery, UsersUpserted};
 
 pub use crate::store::{DepartmentDraft, RowError, TagDraft};
 
-use crate::access::Caller;
+use crate::access::{Audit, Caller};
 use crate::domain::access::KeyScope;
 use crate::domain::refusal::Refusal;
 use crate::runtime::clock::SharedClock;
@@ -54,6 +54,8 @@ pub struct RegistrarParts {
     pub store: Store,
     /// This node's memory of it.
     pub memory: Memory,
+    /// Who did what.
+    pub audit: Audit,
     /// What keeps the memory true.
     pub follower: Follower,
     /// The time.

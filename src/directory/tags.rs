@@ -9,6 +9,7 @@ use crate::audience::resolve::{Usable, expression};
 use crate::audience::{Snapshot, rule};
 use crate::domain::access::KeyScope;
 use crate::domain::audience::{Expression, Term};
+use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::directory::{Tag, TagKind};
 use crate::domain::line;
 use crate::domain::page::{Page, PageRequest};
@@ -63,8 +64,15 @@ impl Registrar {
         }
         let snapshot = self.parts.memory.index.snapshot();
         self.check_rule(caller, &draft, &snapshot)?;
-        let created = snapshot.tag(&draft.name).is_none();
+        let known = snapshot.tag(&draft.name).map(|entry| entry.tag.id);
+        let created = known.is_none();
+        let deed = Deed::of(Action::TagUpsert).on(known.map_or(Object::None, Object::Tag)).over([format!("{draft:?}")]);
+        self.parts.audit.record(caller, deed).await?;
         let (tag, seq) = self.parts.store.directory.upsert_tag(draft, self.parts.clock.now()).await?;
+        if created {
+            // What it is was not known before.
+            self.parts.audit.record(caller, Deed::of(Action::TagUpsert).on(Object::Tag(tag.id))).await?;
+        }
         self.parts.follower.catch_up(seq).await?;
         Ok(TagWritten { view: view(tag, &self.parts.memory.index.snapshot()), created, seq })
     }
@@ -99,6 +107,9 @@ impl Registrar {
     pub async fn delete_tag(&self, caller: &Caller, name: &str) -> Result<i64, Refusal> {
         may_tag(caller)?;
         let name = check::tag_name("tag", name)?;
+        let known = self.parts.memory.index.snapshot().tag(&name).map(|entry| entry.tag.id);
+        let deed = Deed::of(Action::TagDelete).on(known.map_or(Object::None, Object::Tag)).over([&name]);
+        self.parts.audit.record(caller, deed).await?;
         let seq = self.parts.store.directory.delete_tag(&name, self.parts.clock.now()).await?;
         self.parts.follower.catch_up(seq).await?;
         Ok(seq)
@@ -143,12 +154,18 @@ impl Registrar {
     ///
     /// # Errors
     /// `SCOPE_MISSING` without `TAGS`, `NOT_FOUND`, `PAGE_TOKEN_INVALID`.
-    pub fn tag_members(&self, caller: &Caller, name: &str, page: &PageRequest) -> Result<Page<Arc<str>>, Refusal> {
+    pub async fn tag_members(
+        &self,
+        caller: &Caller,
+        name: &str,
+        page: &PageRequest,
+    ) -> Result<Page<Arc<str>>, Refusal> {
         caller.require(KeyScope::Tags)?;
         let name = check::tag_name("tag", name)?;
         let after = page.after::<u32>()?;
         let snapshot = self.parts.memory.index.snapshot();
         let tag = &snapshot.tag(&name).ok_or_else(|| not_found(&name))?.tag;
+        self.parts.audit.record(caller, Deed::of(Action::TagMembers).on(Object::Tag(tag.id))).await?;
         let members = members(tag, &snapshot).unwrap_or_default();
         let from = after.map_or(Some(0), |last| last.checked_add(1));
         let rest = from.into_iter().flat_map(|from| members.range(from..));

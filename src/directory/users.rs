@@ -5,6 +5,7 @@ use crate::access::{Caller, Reach};
 use crate::audience::Snapshot;
 use crate::audience::resolve::{Usable, expression};
 use crate::domain::audience::{Expression, Term};
+use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::directory::{TagKind, User, UserDraft};
 use crate::domain::line;
 use crate::domain::page::{Page, PageRequest};
@@ -46,6 +47,8 @@ pub struct UsersUpserted {
 /// A bulk write of users under way. What was put in full groups stands, whatever becomes of the rest.
 pub struct UserBulk {
     registrar: Registrar,
+    /// Until it is written down who does it.
+    caller: Option<Caller>,
     rows: Vec<UserDraft>,
     /// The place of each of `rows` among all that were put.
     places: Vec<usize>,
@@ -63,6 +66,7 @@ impl Registrar {
         self.may_write(caller)?;
         Ok(UserBulk {
             registrar: self.clone(),
+            caller: Some(caller.clone()),
             rows: Vec::with_capacity(GROUP),
             places: Vec::with_capacity(GROUP),
             next: 0,
@@ -80,11 +84,13 @@ impl Registrar {
         check::external_id("user_id", external_id)?;
         let snapshot = self.parts.memory.index.snapshot();
         let user = self.parts.store.directory.user(external_id).await?;
-        user.filter(|user| reach.has(user.ordinal, &snapshot)).ok_or_else(|| {
+        let user = user.filter(|user| reach.has(user.ordinal, &snapshot)).ok_or_else(|| {
             Refusal::new(Reason::NotFound, "There is no such user. Correct the id.")
                 .field("user_id")
                 .with("user_id", external_id)
-        })
+        })?;
+        self.parts.audit.record(caller, Deed::of(Action::UserRead).on(Object::User(user.ordinal))).await?;
+        Ok(user)
     }
 
     /// Users in the order in which they came into the directory.
@@ -97,6 +103,7 @@ impl Registrar {
             line::one_line("query", text, line::NAME_CHARS_MAX)?;
         }
         let after = page.after::<u32>()?;
+        self.parts.audit.record(caller, Deed::of(Action::UsersList).on(self.looked_at(query))).await?;
         let filter = UserFilter { among: self.among(query, &reach)?, query: query.query.clone() };
         let limit = page.limit();
         let items = self.parts.store.directory.list_users(filter, after, limit + 1).await?;
@@ -115,6 +122,17 @@ impl Registrar {
         let under = query.department.as_ref().map(|id| of_department(id, &snapshot)).transpose()?;
         let tagged = query.tag.as_ref().map(|name| of_tag(name, &snapshot)).transpose()?;
         Ok([under, tagged, looked_after].into_iter().flatten().reduce(|all, part| all & part))
+    }
+}
+
+impl Registrar {
+    /// Among whom somebody looks.
+    fn looked_at(&self, query: &UserQuery) -> Object {
+        let snapshot = self.parts.memory.index.snapshot();
+        let department = query.department.as_ref().and_then(|id| snapshot.tree().by_external_id(id));
+        let tag = query.tag.as_ref().and_then(|name| snapshot.tag(name));
+        let tagged = tag.map_or(Object::None, |entry| Object::Tag(entry.tag.id));
+        department.map_or(tagged, |department| Object::Department(department.id))
     }
 }
 
@@ -173,6 +191,9 @@ impl UserBulk {
             return Ok(());
         }
         let parts = &self.registrar.parts;
+        if let Some(caller) = self.caller.take() {
+            parts.audit.record(&caller, Deed::of(Action::UsersUpsert)).await?;
+        }
         let (mut rows, mut places) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.places));
         let kept = leaving::indispensable(parts, &rows);
         if !kept.is_empty() {

@@ -160,8 +160,6 @@ pub enum Object {
     Tag(i64),
     /// A request for a grant.
     Request(i64),
-    /// Somebody's role.
-    Assignment(i64),
 }
 
 impl Object {
@@ -178,7 +176,6 @@ impl Object {
             Object::Department(id) => (6, id),
             Object::Tag(id) => (7, id),
             Object::Request(id) => (8, id),
-            Object::Assignment(id) => (9, id),
         }
     }
 
@@ -195,7 +192,6 @@ impl Object {
             6 => Object::Department(id),
             7 => Object::Tag(id),
             8 => Object::Request(id),
-            9 => Object::Assignment(id),
             _ => return None,
         })
     }
@@ -281,7 +277,6 @@ mod tests {
             Object::Department(6),
             Object::Tag(7),
             Object::Request(8),
-            Object::Assignment(9),
         ];
         for (kind, object) in objects.into_iter().enumerate() {
             let (code, id) = object.codes();

@@ -24,7 +24,7 @@ pub use list::{ListFilter, MARK_MAX, Page, Which};
 pub use stream::{HEARTBEAT, Subscription};
 pub use token::{Issued, Reader, VALID_FOR, VALID_FOR_MAX};
 
-use crate::access::{Applications, Seal};
+use crate::access::{Applications, Audit, Seal};
 use crate::audience::Index;
 use crate::domain::content::Content;
 use crate::domain::id::LegId;
@@ -51,6 +51,8 @@ pub struct InboxParts {
     pub store: Store,
     /// Who there is, and the names of departments.
     pub index: Arc<Index>,
+    /// Who did what.
+    pub audit: Audit,
     /// Which applications may issue user tokens.
     pub applications: Arc<Applications>,
     /// The time.

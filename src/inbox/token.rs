@@ -7,6 +7,7 @@ use crate::access::Caller;
 use crate::access::token::invalid;
 use crate::access::user_token::UserToken;
 use crate::domain::access::{KeyScope, Mode, Principal};
+use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::directory::{FIRST_ORDINAL, is_external_id};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::time::At;
@@ -44,7 +45,7 @@ impl Inboxes {
     /// # Errors
     /// `SCOPE_MISSING` without the scope or for an application that is no inbox gateway, `FIELD_INVALID`,
     /// `UNKNOWN_USER`.
-    pub fn issue(&self, caller: &Caller, user_id: &str, valid_for: Option<Duration>) -> Result<Issued, Refusal> {
+    pub async fn issue(&self, caller: &Caller, user_id: &str, valid_for: Option<Duration>) -> Result<Issued, Refusal> {
         caller.require(KeyScope::IssueUserTokens)?;
         let gateway = match caller.principal {
             Principal::Application(id) => self.parts.applications.get(id).is_some_and(|one| one.inbox_gateway),
@@ -60,6 +61,7 @@ impl Inboxes {
         let snapshot = self.parts.index.snapshot();
         let ordinal = snapshot.users().ordinal(user_id).filter(has_inbox);
         let ordinal = ordinal.ok_or_else(|| unknown_user(user_id))?;
+        self.parts.audit.record(caller, Deed::of(Action::InboxToken).on(Object::User(ordinal))).await?;
         let expire_at = self.parts.clock.now().plus(span);
         let (mode, token_epoch) = (caller.mode(), snapshot.users().token_epoch(ordinal));
         let token = UserToken { ordinal, mode, token_epoch, expire_at };

@@ -7,6 +7,7 @@ use super::Publisher;
 use super::handover::inbox_leg;
 use crate::access::Caller;
 use crate::domain::access::{KeyScope, Mode};
+use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::id::MessageId;
 use crate::domain::message::MessageState;
 use crate::domain::refusal::{Reason, Refusal};
@@ -46,6 +47,7 @@ impl Publisher {
         if !row.state.may_be_cancelled() && row.state != MessageState::Cancelled {
             return Err(finished());
         }
+        parts.audit.record(caller, Deed::of(Action::MessageCancel).on(Object::Message(id))).await?;
         let mut counts = self.cancel_in_store(id).await?;
         parts.delivery.cancelled(id);
         if let Some(leg) = inbox_leg(&row.facts) {

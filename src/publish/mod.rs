@@ -37,7 +37,7 @@ pub use proof::{PROOF_MAX, Proof};
 pub use review::{Approved, Deciding, Notices, ReviewItem, ReviewStatus};
 
 use crate::access::review::{Panels, Rules};
-use crate::access::{Applications, Grants, Policy, Seal};
+use crate::access::{Applications, Audit, Grants, Policy, Seal};
 use crate::audience::Index;
 pub use crate::domain::message::Draft;
 use crate::runtime::clock::SharedClock;
@@ -54,6 +54,8 @@ pub struct Parts {
     pub index: Arc<Index>,
     /// The decision about rights, and the grants in memory that it is made from.
     pub policy: Arc<Policy>,
+    /// Who did what; what is published is written down by the commit itself.
+    pub audit: Audit,
     /// The same grants, to be refreshed when a commit saw newer ones.
     pub grants: Arc<Grants>,
     /// Which messages need a second person.

@@ -13,6 +13,7 @@ use crate::audience::parse::parse;
 use crate::audience::words;
 use crate::domain::access::KeyScope;
 use crate::domain::audience::Audience;
+use crate::domain::audit::{Action, Deed};
 use crate::domain::id::GrantId;
 use crate::domain::language::Language;
 use crate::domain::message::Draft;
@@ -150,6 +151,8 @@ impl Publisher {
         if ordinals.is_empty() {
             return Ok(Vec::new());
         }
+        let shown = ordinals.iter().map(|ordinal| ordinal.to_be_bytes());
+        self.parts.audit.record(caller, Deed::of(Action::PreviewSample).over(shown)).await?;
         let reach = caller.administered(survey.now);
         let users = self.parts.store.directory.users(ordinals).await?;
         let person = |user: crate::domain::directory::User| Person {

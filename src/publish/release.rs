@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::handover::{Handover, Ready};
 use super::{Parts, plan};
 use crate::access::scope::stands;
+use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::id::MessageId;
 use crate::domain::message::{MessageFacts, MessageState};
 use crate::domain::outcome::Reason;
@@ -103,6 +104,8 @@ impl Releaser {
             Ok(plans) => plans,
             Err(End { state, reason }) => {
                 tracing::info!(message = %id, ?state, reason = reason.text(), "a scheduled message is not released");
+                let deed = Deed::of(Action::MessageReject).on(Object::Message(id)).over([reason.text()]);
+                self.parts.audit.record_own(deed).await.map_err(Error::from)?;
                 messages.reject(id, plans_to_end(&row.facts), state, reason, now).await?;
                 return Ok(());
             }

@@ -10,6 +10,7 @@ use crate::audience::parse::parse;
 use crate::audience::resolve;
 use crate::audience::show::terms_of;
 use crate::domain::audience::Expression;
+use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::id::MessageId;
 use crate::domain::language::Language;
 use crate::domain::page::PageRequest;
@@ -41,13 +42,15 @@ impl Reporter {
     ///
     /// Errors: `NOT_FOUND` for a message that the caller may not read, `UNKNOWN_USER`.
     pub async fn explain(&self, caller: &Caller, id: MessageId, user_id: &str) -> Result<Explained, Refusal> {
-        let row = self.readable(caller, id).await?;
+        let deed = Deed::of(Action::RecipientExplain).over([id.0.to_be_bytes()]);
+        let row = self.audit.denied(caller, deed.on(Object::Message(id)), self.readable(caller, id).await).await?;
         let Some(ordinal) = self.index.snapshot().users().ordinal(user_id) else {
             let message = "There is no user with this id; look it up in the directory.";
             return Err(Refusal::new(Reason::UnknownUser, message).field("user_id").with("count", 1));
         };
+        self.audit.record(caller, deed.on(Object::User(ordinal))).await?;
         let filter = RecipientFilter { user_id: Some(user_id.to_owned()), ..RecipientFilter::default() };
-        let recipient = self.recipients(caller, id, filter, &PageRequest::default()).await?.items.pop();
+        let recipient = self.people_of(&row, &filter, &PageRequest::default()).await?.items.pop();
         let meant = recipient.is_some();
         // A text that was accepted once and cannot be read any more explains nothing.
         let tree = Some(&row.facts.audience_text).filter(|text| !text.is_empty()).and_then(|text| parse(text).ok());

@@ -7,6 +7,7 @@ use super::recipients::{DeliveryView, RecipientState, state_of};
 use super::{Reporter, Sight};
 use crate::access::Caller;
 use crate::domain::access::{KeyScope, Mode};
+use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::channel::Channel;
 use crate::domain::id::{LegId, MessageId};
 use crate::domain::message::MessageState;
@@ -82,12 +83,14 @@ impl Reporter {
         filter: &HistoryFilter,
         page: &PageRequest,
     ) -> Result<Page<HistoryEntry>, Refusal> {
-        caller.require(KeyScope::Read)?;
+        let deed = Deed::of(Action::HistoryRead);
+        self.audit.denied(caller, deed, caller.require(KeyScope::Read)).await?;
         let (length, mut before) = (page.limit(), page.after::<MessageId>()?);
         let Some(ordinal) = self.index.snapshot().users().ordinal(user_id) else {
             let message = "There is no user with this id; look it up in the directory.";
             return Err(Refusal::new(Reason::UnknownUser, message).field("user_id").with("count", 1));
         };
+        self.audit.record(caller, deed.on(Object::User(ordinal))).await?;
         let sight = self.sight(caller);
         let looked_after = sight.reach.has(ordinal, &sight.snapshot);
         let mut items = Vec::with_capacity(length);

@@ -20,7 +20,7 @@ pub use recipients::{DeliveryView, Recipient, RecipientFilter, RecipientState};
 pub use totals::{GroupBy, TotalRow, TotalsQuery};
 pub use watch::Picture;
 
-use crate::access::{Caller, Reach};
+use crate::access::{Audit, Caller, Reach};
 use crate::audience::{Index, Snapshot};
 use crate::domain::access::{KeyScope, Mode};
 use crate::domain::id::MessageId;
@@ -42,16 +42,32 @@ type Snapshots = Arc<Mutex<VecDeque<(MessageId, Arc<Set>)>>>;
 pub struct Reporter {
     store: Store,
     index: Arc<Index>,
+    audit: Audit,
     clock: SharedClock,
     tasks: Tasks,
     snapshots: Snapshots,
 }
 
+/// What a reporter works with.
+pub struct ReporterParts {
+    /// The truth.
+    pub store: Store,
+    /// The directory in memory: people's external ids, and the trees of departments.
+    pub index: Arc<Index>,
+    /// Who did what.
+    pub audit: Audit,
+    /// The clock.
+    pub clock: SharedClock,
+    /// Runs what watches.
+    pub tasks: Tasks,
+}
+
 impl Reporter {
-    /// A reporter over a store. The index gives people their external ids and departments their trees.
+    /// A reporter over these parts.
     #[must_use]
-    pub fn new(store: Store, index: Arc<Index>, clock: SharedClock, tasks: Tasks) -> Reporter {
-        Reporter { store, index, clock, tasks, snapshots: Arc::default() }
+    pub fn new(parts: ReporterParts) -> Reporter {
+        let ReporterParts { store, index, audit, clock, tasks } = parts;
+        Reporter { store, index, audit, clock, tasks, snapshots: Arc::default() }
     }
 
     /// A message that the caller may read: `NOT_FOUND` for absent and foreign ones alike.

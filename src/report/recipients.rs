@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Reporter;
 use crate::access::Caller;
+use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::batch::ProviderId;
 use crate::domain::channel::Channel;
 use crate::domain::id::{LegId, MessageId};
@@ -178,11 +179,23 @@ impl Reporter {
         filter: RecipientFilter,
         page: &PageRequest,
     ) -> Result<Page<Recipient>, Refusal> {
+        let deed = Deed::of(Action::RecipientsList).on(Object::Message(id));
+        let row = self.audit.denied(caller, deed, self.readable(caller, id).await).await?;
+        self.audit.record(caller, deed).await?;
+        self.people_of(&row, &filter, page).await
+    }
+
+    /// The same for a message that the caller may read.
+    pub(super) async fn people_of(
+        &self,
+        row: &MessageRow,
+        filter: &RecipientFilter,
+        page: &PageRequest,
+    ) -> Result<Page<Recipient>, Refusal> {
         let length = page.limit();
         let mut last = page.after::<u32>()?;
-        let row = self.readable(caller, id).await?;
-        let members = self.narrowed(&row, &filter).await?;
-        let legs = self.legs_of(&row, filter.channel).await?;
+        let members = self.narrowed(row, filter).await?;
+        let legs = self.legs_of(row, filter.channel).await?;
         let mut items = Vec::with_capacity(length);
         'page: for _ in 0..WINDOWS_MAX {
             // Without a test on outcomes everybody passes, and the window is just the page.

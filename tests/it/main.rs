@@ -5,6 +5,7 @@
 mod access;
 mod api;
 mod audience;
+mod audit;
 mod channel;
 mod coordination;
 mod directory;

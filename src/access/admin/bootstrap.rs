@@ -2,8 +2,10 @@
 
 use secrecy::SecretString;
 
+use crate::access::audit::before_any_node;
 use crate::access::{Keyring, Seal};
 use crate::domain::access::{Key, KeyScopes, Mode, Principal};
+use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::directory::ADMINISTRATOR;
 use crate::domain::id::KeyId;
 use crate::domain::refusal::{Reason, Refusal};
@@ -33,6 +35,8 @@ pub async fn bootstrap(
         title: "first administrator".into(),
         ..Key::new(FIRST, Principal::Person(ADMINISTRATOR), Mode::Live, hash, clock.now())
     };
+    let deed = Deed::of(Action::KeyCreate).on(Object::Key(FIRST));
+    store.audit.append(before_any_node(clock.now(), deed)).await?;
     match store.access.create_key(key.clone()).await {
         Ok(_) => {
             keyring.put(key);

@@ -10,6 +10,7 @@ use crate::access::{Caller, Reach, Request};
 use crate::audience::{Usable, parse, resolve};
 use crate::domain::access::{Grant, GrantState, KeyScope, Principal};
 use crate::domain::audience::Audience;
+use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::channel::Channel;
 use crate::domain::class::Class;
 use crate::domain::directory::is_tag_name;
@@ -93,6 +94,8 @@ impl Admin {
         let reach = caller.require_administrator(now)?;
         self.known_principal(draft.principal, &reach, "grant.principal")?;
         let grant = self.compose(draft, &reach, caller.principal)?;
+        let deed = Deed::of(Action::GrantCreate).on(Object::Grant(grant.id)).over([format!("{grant:?}")]);
+        self.parts.audit.record(caller, deed).await?;
         self.parts.store.access.create_grant(grant.clone()).await?;
         self.parts.grants.put(grant.clone());
         Ok(grant)
@@ -196,6 +199,7 @@ impl Admin {
         caller.require_live()?;
         let reach = caller.require_administrator(self.parts.clock.now())?;
         self.concerning(&reach, id).await?;
+        self.parts.audit.record(caller, Deed::of(Action::GrantRevoke).on(Object::Grant(id))).await?;
         self.parts.store.access.revoke_grant(id, self.parts.clock.now()).await?;
         let grant = self.concerning(&reach, id).await?;
         self.parts.grants.put(grant.clone());

@@ -11,6 +11,7 @@ use crate::access::announce::SERVICE;
 use crate::access::authority::exceeds;
 use crate::access::{Caller, Reach};
 use crate::domain::access::{GrantState, Key, KeyScope, KeyScopes, Mode, Principal};
+use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::directory::ADMINISTRATOR;
 use crate::domain::id::{ApplicationId, KeyId};
 use crate::domain::network::Network;
@@ -79,6 +80,8 @@ impl Admin {
         let (token, hash) = self.parts.seal.mint(id, draft.mode)?;
         let made = Key::new(id, principal, draft.mode, hash, now);
         let key = Key { scopes, expire_at: draft.expire_at, networks: draft.networks, ..made };
+        let detail = format!("{:?} {:?} {:?} {:?} {:?}", key.principal, key.mode, key.scopes, key.expire_at, key.networks);
+        self.parts.audit.record(caller, Deed::of(Action::KeyCreate).on(Object::Key(id)).over([detail])).await?;
         self.parts.store.access.create_key(key.clone()).await?;
         self.parts.keyring.put(key.clone());
         Ok(NewKey { key, token })
@@ -127,6 +130,7 @@ impl Admin {
             let message = "This is the last key that can administer; make another one first.";
             return Err(Refusal::new(Reason::LastAdministrator, message).field("key_id"));
         }
+        self.parts.audit.record(caller, Deed::of(Action::KeyRevoke).on(Object::Key(id))).await?;
         self.parts.store.access.revoke_key(id, now).await?;
         let key = self.stored_key(id).await?;
         self.parts.keyring.put(key.clone());

@@ -22,9 +22,10 @@ pub use rotation::OVERLAP_MAX;
 
 use super::authority::{exceeds, role_missing};
 use super::scope::Scopes;
-use super::{Applications, Caller, Grants, Keyring, Policy, Reach, Roles, Seal};
+use super::{Applications, Audit, Caller, Grants, Keyring, Policy, Reach, Roles, Seal};
 use crate::audience::Index;
 use crate::domain::access::{Application, Principal};
+use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::channel::Channel;
 use crate::domain::directory::is_external_id;
 use crate::domain::id::ApplicationId;
@@ -47,6 +48,8 @@ pub struct AdminParts {
     pub store: Store,
     /// The directory in memory.
     pub index: Arc<Index>,
+    /// Who did what.
+    pub audit: Audit,
     /// The keys in memory.
     pub keyring: Arc<Keyring>,
     /// The grants in memory.
@@ -127,6 +130,8 @@ impl Admin {
             default_topic: wanted.default_topic,
             contact: wanted.contact,
         };
+        let deed = Deed::of(Action::ApplicationCreate).on(Object::Application(draft.id));
+        self.parts.audit.record(caller, deed.over([format!("{draft:?}")])).await?;
         let (application, _) = self.parts.store.access.create_application(draft, self.parts.clock.now()).await?;
         self.parts.applications.put(application.clone());
         Ok(application)

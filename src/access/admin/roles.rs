@@ -4,6 +4,7 @@ use super::Admin;
 use crate::access::Caller;
 use crate::access::authority::{Reach, exceeds};
 use crate::domain::access::Principal;
+use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::directory::ADMINISTRATOR;
 use crate::domain::page::{self, Page, PageRequest};
 use crate::domain::refusal::{Reason, Refusal};
@@ -56,6 +57,8 @@ impl Admin {
             let message = "Roles are for people who are here: not for groups, and not for those who have left.";
             return Err(Refusal::new(Reason::FieldInvalid, message).field("assignment.user_id"));
         }
+        let deed = Deed::of(Action::RoleAssign).on(Object::User(assignment.ordinal));
+        self.parts.audit.record(caller, deed.over([format!("{assignment:?}")])).await?;
         let seq = self.parts.store.roles.assign(assignment).await?;
         self.see_roles(assignment.ordinal, seq).await?;
         Ok(assignment)
@@ -87,6 +90,9 @@ impl Admin {
             let message = "This is the last platform administrator with a key; make another one first.";
             return Err(Refusal::new(Reason::LastAdministrator, message).field("user_id"));
         }
+        let deed = Deed::of(Action::RoleWithdraw).on(Object::User(taken.ordinal));
+        let detail = format!("{:?} {:?}", taken.role, taken.department_id);
+        self.parts.audit.record(caller, deed.over([detail])).await?;
         let seq = self.parts.store.roles.withdraw(taken.ordinal, taken.role, taken.department_id, now).await?;
         self.see_roles(taken.ordinal, seq).await
     }

@@ -6,6 +6,7 @@ use super::Answer;
 use crate::access::admin::RoleFilter;
 use crate::api::convert::{enums, page, publish, role};
 use crate::api::{Services, v1};
+use crate::domain::audit::{Action, Deed};
 
 pub(super) async fn assign(
     services: &Services,
@@ -13,7 +14,8 @@ pub(super) async fn assign(
 ) -> Answer<v1::AssignRoleResponse> {
     let caller = services.caller(request.metadata()).await?;
     let draft = role::draft(request.into_inner().assignment)?;
-    let given = services.admin.assign_role(&caller, draft).await?;
+    let given = services.admin.assign_role(&caller, draft).await;
+    let given = services.audit.denied(&caller, Deed::of(Action::RoleAssign), given).await?;
     tracing::info!(person = given.ordinal, role = given.role.name(), by = %caller.key.id, "a role was given");
     let assignment = Some(role::assignment(&given, &services.index.snapshot()));
     Ok(Response::new(v1::AssignRoleResponse { assignment }))
@@ -26,7 +28,8 @@ pub(super) async fn withdraw(
     let caller = services.caller(request.metadata()).await?;
     let taken = role::withdrawn(request.into_inner())?;
     let name = taken.role.name();
-    services.admin.withdraw_role(&caller, taken).await?;
+    let withdrawn = services.admin.withdraw_role(&caller, taken).await;
+    services.audit.denied(&caller, Deed::of(Action::RoleWithdraw), withdrawn).await?;
     tracing::info!(role = name, by = %caller.key.id, "a role was taken");
     Ok(Response::new(v1::WithdrawRoleResponse {}))
 }

@@ -2,6 +2,7 @@
 //! or a refusal that names the field, what goes out always fits. Nothing that a caller says is silently left out.
 
 pub mod access;
+pub mod audit;
 pub mod content;
 pub mod directory;
 pub mod enums;

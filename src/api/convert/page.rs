@@ -82,8 +82,9 @@ macro_rules! listings {
 }
 
 listings! {
-    ListApplicationsRequest ListDepartmentsRequest ListGrantsRequest ListInboxRequest ListKeysRequest
-    ListMessagesRequest ListNodesRequest ListProvidersRequest ListRecipientsRequest ListRequestsRequest ListReviewsRequest
+    ListApplicationsRequest ListAuditEventsRequest ListDepartmentsRequest ListGrantsRequest ListInboxRequest
+    ListKeysRequest ListMessagesRequest ListNodesRequest ListProvidersRequest ListRecipientsRequest
+    ListRequestsRequest ListReviewsRequest
     ListRolesRequest
     ListTagMembersRequest ListTagsRequest ListUserHistoryRequest ListUsersRequest
 }

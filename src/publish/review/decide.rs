@@ -6,6 +6,7 @@ use crate::access::review::fingerprint::Shown;
 use crate::access::review::not_found;
 use crate::access::review::view::View;
 use crate::domain::access::KeyScope;
+use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::id::MessageId;
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::review::{Decision, Review, ReviewState, Vote};
@@ -43,6 +44,9 @@ impl Publisher {
     pub async fn review(&self, caller: &Caller, wanted: Deciding) -> Result<MessageRow, Refusal> {
         let store = &self.parts.store;
         let (ballot, review) = self.ballot(caller, &wanted).await?;
+        let deed = Deed::of(Action::ReviewDecide).on(Object::Message(wanted.message));
+        let detail = format!("{:?} {:?} {:?}", wanted.decision, ballot.vote.in_place_of, ballot.fingerprint);
+        self.parts.audit.record(caller, deed.over([detail])).await?;
         match store.reviews.vote(ballot).await? {
             Cast::Counted(state) => {
                 tracing::info!(message = %wanted.message, decision = ?wanted.decision, ?state, "a reviewer decided");

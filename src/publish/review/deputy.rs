@@ -5,6 +5,7 @@ use crate::access::Caller;
 use crate::access::authority::role_missing;
 use crate::access::review::DEPUTY_MAX;
 use crate::domain::access::KeyScope;
+use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::review::Deputy;
 use crate::domain::role::Role;
@@ -19,6 +20,12 @@ impl Publisher {
     pub async fn delegate_reviews(&self, caller: &Caller, deputy: Option<(String, At)>) -> Result<(), Refusal> {
         let reviews = &self.parts.store.reviews;
         let (person, named) = self.deputy(caller, deputy)?;
+        let deed = Deed::of(Action::ReviewDelegate);
+        let deed = match &named {
+            Some(named) => deed.on(Object::User(named.deputy)).over([named.until.0.to_be_bytes()]),
+            None => deed,
+        };
+        self.parts.audit.record(caller, deed).await?;
         match named {
             Some(deputy) => Ok(reviews.depute(deputy).await?),
             None => Ok(reviews.recall_deputy(person).await?),

@@ -24,6 +24,7 @@ use crate::store::fixture::{LEASE, node, nth};
 use crate::store::fixture::{NOW, campus};
 use crate::store::publishing::{PUBLISHER, accept, grant, id, key, publish};
 use crate::store::{Fresh, Store, sqlite};
+use crate::support::audit::audit;
 
 /// A campus with its registrar and follower.
 pub struct Office {
@@ -51,6 +52,7 @@ pub async fn office(people: u32) -> Office {
     let registrar = Registrar::new(RegistrarParts {
         store: store.clone(),
         memory: memory.clone(),
+        audit: audit(&store, Arc::new(ManualClock::at(NOW))),
         follower: follower.clone(),
         clock: Arc::new(ManualClock::at(NOW)),
         ids: Arc::new(IdSource::new(Arc::new(ManualClock::at(NOW)), 1)),

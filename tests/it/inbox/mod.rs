@@ -24,6 +24,7 @@ use campanile::store::{Accepted, ApplicationDraft};
 use crate::store::fixture::NOW;
 use crate::store::publishing::{EPOCH, key, office, publish};
 use crate::store::{Fresh, Store, nth, sqlite};
+use crate::support::audit::audit;
 
 /// The application that issues user tokens.
 const GATEWAY: ApplicationId = ApplicationId(9);
@@ -63,6 +64,7 @@ impl Hall {
         let parts = InboxParts {
             store: store.clone(),
             index: memory.index.clone(),
+            audit: audit(&store, clock.clone()),
             applications: memory.applications,
             clock: clock.clone(),
             tasks: tasks.clone(),

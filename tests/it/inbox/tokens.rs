@@ -20,14 +20,14 @@ fn scopes(scopes: &[KeyScope]) -> KeyScopes {
 async fn a_gateway_issues_tokens_in_its_keys_own_mode_until_they_end() {
     let hall = Hall::new(2).await;
     let gateway = caller(GATEWAY, Mode::Live, scopes(&[KeyScope::IssueUserTokens]));
-    let issued = hall.inboxes.issue(&gateway, "u2", None).unwrap();
+    let issued = hall.inboxes.issue(&gateway, "u2", None).await.unwrap();
     assert!(issued.token.starts_with("cpl_user_"));
     let reader = hall.inboxes.verify(&issued.token).unwrap();
     assert_eq!((reader.ordinal, reader.mode, reader.expire_at), (nth(2), Mode::Live, issued.expire_at));
     hall.clock.advance(Duration::from_secs(3_600));
     assert_eq!(hall.inboxes.verify(&issued.token).unwrap_err().reason, Reason::TokenInvalid);
     let test = caller(GATEWAY, Mode::Test, scopes(&[KeyScope::IssueUserTokens]));
-    let issued = hall.inboxes.issue(&test, "sim-sent", Some(Duration::from_secs(86_400))).unwrap();
+    let issued = hall.inboxes.issue(&test, "sim-sent", Some(Duration::from_secs(86_400))).await.unwrap();
     assert_eq!(hall.inboxes.verify(&issued.token).unwrap().mode, Mode::Test);
 }
 
@@ -35,17 +35,17 @@ async fn a_gateway_issues_tokens_in_its_keys_own_mode_until_they_end() {
 async fn nobody_else_issues_tokens_and_nobody_unknown_gets_one() {
     let hall = Hall::new(1).await;
     let issue = [KeyScope::IssueUserTokens];
-    let reason = |application, granted: &[KeyScope], user, valid_for| {
+    let reason = async |application, granted: &[KeyScope], user: &str, valid_for| {
         let caller = caller(application, Mode::Live, scopes(granted));
-        hall.inboxes.issue(&caller, user, valid_for).err().map(|refusal| refusal.reason)
+        hall.inboxes.issue(&caller, user, valid_for).await.err().map(|refusal| refusal.reason)
     };
-    assert_eq!(reason(GATEWAY, &[KeyScope::Publish], "u1", None), Some(Reason::ScopeMissing));
-    assert_eq!(reason(ApplicationId(10), &issue, "u1", None), Some(Reason::ScopeMissing), "no gateway");
+    assert_eq!(reason(GATEWAY, &[KeyScope::Publish], "u1", None).await, Some(Reason::ScopeMissing));
+    assert_eq!(reason(ApplicationId(10), &issue, "u1", None).await, Some(Reason::ScopeMissing), "no gateway");
     for stranger in ["u2", "1 OR everyone", "administrator", "sim-sent"] {
-        assert_eq!(reason(GATEWAY, &issue, stranger, None), Some(Reason::UnknownUser), "{stranger}");
+        assert_eq!(reason(GATEWAY, &issue, stranger, None).await, Some(Reason::UnknownUser), "{stranger}");
     }
     for span in [Duration::ZERO, Duration::from_secs(86_401)] {
-        assert_eq!(reason(GATEWAY, &issue, "u1", Some(span)), Some(Reason::FieldInvalid));
+        assert_eq!(reason(GATEWAY, &issue, "u1", Some(span)).await, Some(Reason::FieldInvalid));
     }
     for token in ["", "cpl_user_", "cpl_live_0000000000001_x"] {
         assert_eq!(hall.inboxes.verify(token).unwrap_err().reason, Reason::TokenInvalid);

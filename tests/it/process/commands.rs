@@ -12,14 +12,14 @@ use tempfile::TempDir;
 const READY_DEADLINE: Duration = Duration::from_secs(30);
 
 /// A service on free ports in an empty folder; ends with the test.
-struct Service {
+pub struct Service {
     child: Child,
     folder: TempDir,
     url: String,
 }
 
 impl Service {
-    fn start() -> Service {
+    pub fn start() -> Service {
         let folder = tempfile::tempdir().unwrap();
         let (grpc, http) = (free_address(), free_address());
         let log = fs::File::create(folder.path().join("log")).unwrap();
@@ -42,16 +42,21 @@ impl Service {
     }
 
     /// Runs a command in the service's folder, so that the administrator's token is found; code, stdout, stderr.
-    fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+    pub fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         let output = program(self.folder.path()).args(["--url", &self.url]).args(arguments).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
         (output.status.code(), text(&output.stdout), text(&output.stderr))
     }
 
-    fn done(&self, arguments: &[&str]) -> String {
+    pub fn done(&self, arguments: &[&str]) -> String {
         let (code, out, err) = self.run(arguments);
         assert_eq!(code, Some(0), "{arguments:?}: {out}\n{err}");
         out
+    }
+
+    /// Where it keeps its data, its log and what commands write.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     fn log(&self) -> String {

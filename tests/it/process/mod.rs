@@ -1,6 +1,7 @@
 //! The real program as a process: killed at any moment, told to stop, started again on the same data; its commands
 //! and its demo.
 
+mod audit;
 mod author;
 mod campus;
 mod checker;

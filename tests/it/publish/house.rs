@@ -24,7 +24,7 @@ use campanile::domain::review::Panel;
 use campanile::domain::set::Set;
 use campanile::domain::time::At;
 use campanile::publish::{FreshBatches, Parts, Providers, Publisher, Released, ShownLeg};
-use campanile::report::Reporter;
+use campanile::report::{Reporter, ReporterParts};
 use campanile::runtime::clock::{Clock, ManualClock};
 use campanile::runtime::ids::IdSource;
 use campanile::runtime::tasks::Tasks;
@@ -34,6 +34,7 @@ use tokio::sync::Notify;
 
 use crate::store::fixture::{LEASE, node};
 use crate::store::{Fresh, publishing, sqlite};
+use crate::support::audit::audit;
 
 pub const NOW: At = At(1_790_000_000_000);
 pub const LIBRARY: Principal = Principal::Application(ApplicationId(7));
@@ -155,10 +156,12 @@ pub async fn house_with(rules: Rules, panels: Arc<dyn Panels>) -> House {
     let behind = Arc::new(Notify::new());
     let tasks = Tasks::new();
     tasks.spawn(follow(store.clone(), index.clone(), behind.clone(), tasks.clone()));
+    let audit = audit(&store, clock.clone());
     let parts = Parts {
         store: store.clone(),
         index: index.clone(),
         policy: Arc::new(Policy::new(grants.clone())),
+        audit: audit.clone(),
         grants: grants.clone(),
         rules,
         panels,
@@ -174,7 +177,14 @@ pub async fn house_with(rules: Rules, panels: Arc<dyn Panels>) -> House {
         answer_before_commit: false,
     };
     let publisher = Publisher::start(parts, &tasks);
-    let reporter = Reporter::new(store.clone(), index.clone(), clock.clone(), tasks.clone());
+    let (index_too, clock_too) = (index.clone(), clock.clone());
+    let reporter = Reporter::new(ReporterParts {
+        store: store.clone(),
+        index: index_too,
+        audit,
+        clock: clock_too,
+        tasks: tasks.clone(),
+    });
     House { store, publisher, reporter, delivery, inbox, clock, grants, index, tasks, _fresh: fresh }
 }
 

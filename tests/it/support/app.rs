@@ -83,6 +83,11 @@ impl TestApp {
         &self.app
     }
 
+    /// Where it keeps what it has.
+    pub fn data(&self) -> &std::path::Path {
+        self.data.path()
+    }
+
     /// The connection to it.
     pub fn channel(&self) -> Channel {
         self.channel.clone()
