@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::audit::{Action, Deed, Object};
 use crate::publish::Parts;
 use crate::publish::release::plans_to_end;
 use crate::runtime::tasks::Tasks;
@@ -28,6 +29,8 @@ async fn lapse_some(parts: &Parts) -> Result<(), Error> {
     let now = parts.clock.now();
     for id in parts.store.reviews.lapsed(now, LAPSED_MAX).await? {
         let Some(row) = parts.store.messages.message(id).await? else { continue };
+        let deed = Deed::of(Action::MessageReject).on(Object::Message(id)).over(["nobody decided in time"]);
+        parts.audit.record_own(deed).await?;
         if parts.store.reviews.lapse(id, plans_to_end(&row.facts), now).await? {
             tracing::info!(message = %id, "nobody decided about a message in time; it is not sent");
         }

@@ -227,3 +227,49 @@ async fn no_name_address_or_token_is_ever_in_the_trail() {
     }
     app.stop().await;
 }
+
+fn office(user_id: &str, role: v1::Role, department_id: &str) -> v1::AssignRoleRequest {
+    let (user_id, department_id) = (user_id.to_owned(), department_id.to_owned());
+    let assignment = v1::RoleAssignment { user_id, role: role.into(), department_id, expire_at: None };
+    v1::AssignRoleRequest { assignment: Some(assignment) }
+}
+
+/// The token of a person's key.
+async fn token(app: &TestApp, user_id: &str, scope: v1::KeyScope) -> String {
+    let wanted = v1::CreateKeyRequest {
+        owner: Some(v1::create_key_request::Owner::UserId(user_id.to_owned())),
+        scopes: vec![scope.into()],
+        ..Default::default()
+    };
+    app.access(&app.admin).create_key(wanted).await.unwrap().into_inner().token
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn auditors_read_the_trail_and_administrators_of_a_department_do_not() {
+    let app = TestApp::start().await;
+    app.campus().await;
+    let mut admin = app.access(&app.admin);
+    let auditor = token(&app, "u007", v1::KeyScope::Read).await;
+    let dean = token(&app, "u008", v1::KeyScope::Admin).await;
+    let mut list = v1::ListAuditEventsRequest { action: "role.assign".to_owned(), ..Default::default() };
+    let before = app.access(&auditor).list_audit_events(list.clone()).await.unwrap_err();
+    assert_eq!(before.code(), Code::PermissionDenied);
+    admin.assign_role(office("u007", v1::Role::Auditor, "")).await.unwrap();
+    admin.assign_role(office("u008", v1::Role::DepartmentAdministrator, "cs")).await.unwrap();
+    let beyond = app.access(&dean).assign_role(office("u009", v1::Role::DepartmentAdministrator, "math")).await;
+    assert_eq!(beyond.unwrap_err().code(), Code::PermissionDenied);
+    assert_eq!(app.access(&dean).list_audit_events(list.clone()).await.unwrap_err().code(), Code::PermissionDenied);
+
+    let shown_to = async |list: &v1::ListAuditEventsRequest| {
+        let page = app.access(&auditor).list_audit_events(list.clone()).await.unwrap().into_inner();
+        page.events.iter().rev().map(shown).collect::<Vec<_>>()
+    };
+    let wanted =
+        ["administrator role.assign user:u007", "administrator role.assign user:u008", "u008 role.assign  denied"];
+    assert_eq!(shown_to(&list).await, wanted);
+    list.actor = "u008".to_owned();
+    assert_eq!(shown_to(&list).await, wanted[2..]);
+    let verdict = app.access(&auditor).verify_audit(v1::VerifyAuditRequest {}).await.unwrap().into_inner();
+    assert!(verdict.verdict.unwrap().intact);
+    app.stop().await;
+}
