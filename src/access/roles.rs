@@ -102,8 +102,13 @@ mod tests {
 
     #[test]
     fn a_department_has_those_of_the_departments_above_it_too() {
-        let department =
-            |id, parent_id| Department { id, external_id: format!("d{id}"), parent_id, name: String::new() };
+        let department = |id, parent_id| Department {
+            id,
+            external_id: format!("d{id}"),
+            parent_id,
+            name: String::new(),
+            version: 1,
+        };
         let tree = Tree::new([department(1, None), department(2, Some(1)), department(3, Some(2))]);
         let over = Assignment { expire_at: Some(At(5)), ..role(30, Role::Reviewer, Some(3)) };
         let roles = Roles::new(vec![

@@ -7,7 +7,7 @@ use futures::{Stream, StreamExt};
 use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::auth::bearer;
+use super::auth::{self, bearer};
 use super::convert::{self, absent, directory as convert_directory, page, required};
 use super::sync::{self, Sender};
 use super::v1::directory_service_server::DirectoryService;
@@ -180,7 +180,8 @@ impl DirectoryService for Services {
     ) -> Answer<Pin<Box<dyn Stream<Item = Result<v1::SyncDirectoryResponse, Status>> + Send>>> {
         let caller = self.caller(request.metadata()).await?;
         let token = bearer(request.metadata())?.to_owned();
-        let sender = Sender { services: self.clone(), caller, token };
+        let address = auth::address(request.metadata());
+        let sender = Sender { services: self.clone(), caller, token, address };
         let answers = sync::answers(sender, request.into_inner());
         Ok(Response::new(self.until_drain(answers).boxed()))
     }

@@ -23,7 +23,7 @@ impl Services {
         for item in found.items {
             let author = Some(Names::of(self).principal(item.row.facts.principal));
             let status = Some(review::status(item.status));
-            let view = self.reporter.shown(item.row).await?;
+            let view = self.reporter.shown(&caller, item.row).await?;
             let mut shown = message::message(&view, &self.index.snapshot(), true);
             shown.review = status.clone();
             reviews.push(v1::Review { message: Some(shown), status, author });
@@ -37,7 +37,7 @@ impl Services {
         let deed = Deed::of(Action::ReviewDecide).on(Object::Message(wanted.message));
         let decided = self.publisher.review(&caller, wanted).await;
         let row = self.audit.denied(&caller, deed, decided).await?;
-        let view = self.reporter.shown(row).await?;
+        let view = self.reporter.shown(&caller, row).await?;
         let message = Some(self.with_review(&caller, &view, false).await?);
         Ok(Response::new(v1::ReviewMessageResponse { message }))
     }
@@ -57,7 +57,7 @@ impl Services {
     pub(super) async fn readable(&self, caller: &Caller, id: MessageId) -> Result<View, Refusal> {
         match self.reporter.get(caller, id).await {
             Err(refusal) if refusal.reason == Reason::NotFound => {
-                self.reporter.shown(self.publisher.reviewable(caller, id).await?).await
+                self.reporter.shown(caller, self.publisher.reviewable(caller, id).await?).await
             }
             answer => answer,
         }

@@ -1,5 +1,7 @@
 //! A whole source by stream: read to its end, and answered with how far it is and, last, how it differs.
 
+use std::net::IpAddr;
+
 use futures::stream::{self, Stream, StreamExt};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -23,6 +25,7 @@ pub(super) struct Sender {
     pub(super) services: Services,
     pub(super) caller: Caller,
     pub(super) token: String,
+    pub(super) address: Option<IpAddr>,
 }
 
 /// The answers to a source. The work is done while the client reads them; who goes away ends it.
@@ -46,7 +49,7 @@ impl Sender {
         };
         let totals = read(&mut parts, &mut run, progress).await?;
         // The source may have taken its time; who may begin a sync may not be who may end it.
-        self.services.again(&self.caller, &self.token)?;
+        self.services.again(&self.caller, &self.token, self.address)?;
         let id = run.id;
         let done = run.finish(totals, progress).await?;
         Ok(convert_sync::done(id, done))

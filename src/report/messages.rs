@@ -82,16 +82,16 @@ impl Reporter {
     /// One message with its counts. Error: `NOT_FOUND`.
     pub async fn get(&self, caller: &Caller, id: MessageId) -> Result<View, Refusal> {
         let row = self.readable(caller, id).await?;
-        self.shown(row).await
+        self.shown(caller, row).await
     }
 
     /// A message that the caller was found to be allowed to read, with its counts.
     ///
     /// Errors: those of the store.
-    pub async fn shown(&self, row: MessageRow) -> Result<View, Refusal> {
+    pub async fn shown(&self, caller: &Caller, row: MessageRow) -> Result<View, Refusal> {
         let mut view = self.view(row).await?;
         view.receipts = self.receipt_counts(&view.legs).await?;
-        view.referring = self.referring(caller, id).await?;
+        view.referring = self.referring(caller, view.row.facts.id).await?;
         Ok(view)
     }
 

@@ -113,9 +113,7 @@ impl ApplicationDraft {
 
 /// An application in the place of a known one, if that has the version that is meant.
 pub(super) fn updated(known: &Application, wanted: Application, version: Option<i64>) -> Result<Application> {
-    if version.is_some_and(|wanted| wanted != known.version) {
-        return Err(refuse::other_version("application.etag").into());
-    }
+    refuse::other_version(version, known.version, "application.etag")?;
     Ok(Application { department_id: known.department_id, version: known.version + 1, ..wanted })
 }
 

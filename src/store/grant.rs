@@ -55,9 +55,7 @@ pub(super) fn renewed(grant: Grant, expire_at: At, version: Option<i64>) -> Resu
     if grant.revoked_at.is_some() {
         return Err(refuse::grant_is_over().into());
     }
-    if version.is_some_and(|wanted| wanted != grant.version) {
-        return Err(refuse::other_version("etag").into());
-    }
+    refuse::other_version(version, grant.version, "etag")?;
     Ok(Grant { expire_at: Some(expire_at), version: grant.version + 1, ..grant })
 }
 

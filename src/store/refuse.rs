@@ -127,9 +127,3 @@ pub(super) fn id_taken() -> Refusal {
 pub(super) fn grant_is_over() -> Refusal {
     Refusal::new(Reason::FieldInvalid, "The grant was taken back; give a new one.").field("grant_id")
 }
-
-/// Somebody changed it since it was read.
-pub(super) fn other_version(field: &str) -> Refusal {
-    let message = "Somebody changed it in the meantime; read it again and repeat the change.";
-    Refusal::new(Reason::EtagMismatch, message).field(field)
-}

@@ -80,7 +80,8 @@ impl Admin {
         let (token, hash) = self.parts.seal.mint(id, draft.mode)?;
         let made = Key::new(id, principal, draft.mode, hash, now);
         let key = Key { scopes, expire_at: draft.expire_at, networks: draft.networks, ..made };
-        let detail = format!("{:?} {:?} {:?} {:?} {:?}", key.principal, key.mode, key.scopes, key.expire_at, key.networks);
+        let detail =
+            format!("{:?} {:?} {:?} {:?} {:?}", key.principal, key.mode, key.scopes, key.expire_at, key.networks);
         self.parts.audit.record(caller, Deed::of(Action::KeyCreate).on(Object::Key(id)).over([detail])).await?;
         self.parts.store.access.create_key(key.clone()).await?;
         self.parts.keyring.put(key.clone());

@@ -26,6 +26,7 @@ use reference::{Grant, Holder, ROOT, Reference, Request};
 use tokio::sync::Notify;
 
 use crate::store::fixture::{NOW, department, nth, person};
+use crate::support::audit::audit;
 
 const ACTS: usize = 100_000;
 const DEPARTMENTS: usize = 14;
@@ -159,6 +160,8 @@ impl World {
             title: "System".into(),
             inbox_gateway: false,
             default_channels: Vec::new(),
+            default_topic: None,
+            contact: String::new(),
         };
         let foretold = self.expected.in_office(who) && self.expected.covers(who, department);
         let found = self.admin.create_application(&self.caller(who), wanted).await;
@@ -416,8 +419,10 @@ async fn service() -> (Admin, Registrar, Memory) {
     bootstrap(&store, &memory.keyring, &memory.seal, &*clock).await.unwrap();
     let heed = Heed { cancelled: Arc::new(|_| {}), moved: Arc::new(|_| {}) };
     let follower = Follower::start(store.clone(), memory.clone(), Arc::new(Notify::new()), heed, &Tasks::new());
+    let (audit, ids) = (audit(&store, clock.clone()), Arc::new(IdSource::new(clock.clone(), 1)));
     let admin = Admin::new(AdminParts {
         store: store.clone(),
+        audit: audit.clone(),
         index: memory.index.clone(),
         keyring: memory.keyring.clone(),
         grants: memory.grants.clone(),
@@ -425,10 +430,10 @@ async fn service() -> (Admin, Registrar, Memory) {
         policy: Arc::new(Policy::new(memory.grants.clone())),
         applications: memory.applications.clone(),
         seal: memory.seal.clone(),
-        ids: Arc::new(IdSource::new(clock.clone(), 1)),
+        ids: ids.clone(),
         clock: clock.clone(),
     });
-    let registrar = Registrar::new(RegistrarParts { store, memory: memory.clone(), follower, clock });
+    let registrar = Registrar::new(RegistrarParts { store, memory: memory.clone(), audit, follower, clock, ids });
     // The files are open as long as the store is; their names are not needed any more.
     drop(directory);
     (admin, registrar, memory)

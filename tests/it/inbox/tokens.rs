@@ -56,8 +56,8 @@ async fn nobody_else_issues_tokens_and_nobody_unknown_gets_one() {
 async fn tokens_and_streams_end_before_their_time_when_the_persons_epoch_rises() {
     let hall = Hall::new(2).await;
     let gateway = caller(GATEWAY, Mode::Live, scopes(&[KeyScope::IssueUserTokens]));
-    let token = |user| hall.inboxes.issue(&gateway, user, None).unwrap().token;
-    let (hers, his) = (token("u1"), token("u2"));
+    let token = async |user| hall.inboxes.issue(&gateway, user, None).await.unwrap().token;
+    let (hers, his) = (token("u1").await, token("u2").await);
     let (reader, other) = (hall.inboxes.verify(&hers).unwrap(), hall.inboxes.verify(&his).unwrap());
     let mut stream = hall.inboxes.subscribe(&reader, "").await.unwrap();
     let mut others = hall.inboxes.subscribe(&other, "").await.unwrap();
@@ -67,7 +67,7 @@ async fn tokens_and_streams_end_before_their_time_when_the_persons_epoch_rises()
     assert!(stream.next().await.is_none());
     assert_eq!(hall.inboxes.verify(&hers).unwrap_err().reason, Reason::TokenInvalid);
     assert_eq!(hall.inboxes.subscribe(&reader, "").await.err().unwrap().reason, Reason::TokenInvalid);
-    assert_eq!(hall.inboxes.verify(&token("u1")).unwrap().token_epoch, 1, "a new one works");
+    assert_eq!(hall.inboxes.verify(&token("u1").await).unwrap().token_epoch, 1, "a new one works");
     // The other one's is none the worse for it.
     assert_eq!(hall.inboxes.verify(&his), Ok(other));
     let message = hall.release(1, people([2])).await;

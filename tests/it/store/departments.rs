@@ -71,8 +71,15 @@ async fn a_department_goes_only_when_nothing_needs_it(store: &Store) {
     let visitor = UserDraft { primary_department: None, departments: vec!["cs".into()], ..person("u2", "cs") };
     store.directory.upsert_users(vec![person("u1", "cs"), visitor], NOW).await.unwrap();
     let (department, title) = ("cs".to_owned(), "app".to_owned());
-    let application =
-        ApplicationDraft { id: ApplicationId(9), department, title, inbox_gateway: false, default_channels: vec![] };
+    let application = ApplicationDraft {
+        id: ApplicationId(9),
+        department,
+        title,
+        inbox_gateway: false,
+        default_channels: vec![],
+        default_topic: None,
+        contact: String::new(),
+    };
     store.access.create_application(application, NOW).await.unwrap();
     let cs = key_of(store, "cs").await;
     let principal = Principal::Application(ApplicationId(9));
