@@ -8,7 +8,7 @@ mod verify;
 
 use aws_lc_rs::digest;
 
-use super::id::{ApplicationId, GrantId, KeyId, MessageId};
+use super::id::{ApplicationId, GrantId, KeyId, MessageId, RequestId};
 
 pub use chain::{Checkpoint, Entry, Head};
 pub use verify::{Broken, Fault, Verifier};
@@ -159,7 +159,7 @@ pub enum Object {
     /// A tag, by the store's key.
     Tag(i64),
     /// A request for a grant.
-    Request(i64),
+    Request(RequestId),
 }
 
 impl Object {
@@ -175,7 +175,7 @@ impl Object {
             Object::User(ordinal) => (5, i64::from(ordinal)),
             Object::Department(id) => (6, id),
             Object::Tag(id) => (7, id),
-            Object::Request(id) => (8, id),
+            Object::Request(id) => (8, id.0),
         }
     }
 
@@ -191,7 +191,7 @@ impl Object {
             5 => Object::User(u32::try_from(id).ok()?),
             6 => Object::Department(id),
             7 => Object::Tag(id),
-            8 => Object::Request(id),
+            8 => Object::Request(RequestId(id)),
             _ => return None,
         })
     }
@@ -276,7 +276,7 @@ mod tests {
             Object::User(5),
             Object::Department(6),
             Object::Tag(7),
-            Object::Request(8),
+            Object::Request(RequestId(8)),
         ];
         for (kind, object) in objects.into_iter().enumerate() {
             let (code, id) = object.codes();

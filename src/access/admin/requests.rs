@@ -12,6 +12,7 @@ use crate::access::authority::{Reach, exceeds, role_missing};
 use crate::access::scope::{Scope, is_everything};
 use crate::audience::Snapshot;
 use crate::domain::access::{Grant, KeyScope, Principal};
+use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::id::{GrantId, RequestId};
 use crate::domain::line;
 use crate::domain::page::{Page, PageRequest};
@@ -90,6 +91,7 @@ impl Admin {
             grant_id: None,
             version: 1,
         };
+        self.parts.audit.record(caller, Deed::of(Action::RequestMake).on(Object::Request(request.id))).await?;
         self.parts.store.requests.make(request.clone()).await?;
         Ok(request)
     }
@@ -116,6 +118,12 @@ impl Admin {
         let vote = RequestVote { ordinal, decision: answer.decision, comment: answer.comment, at: now };
         let state = answer.decision.leads_to();
         let decided = Decided { id, version: request.version, state, vote, grant: grant.clone() };
+        let deed = Deed::of(Action::RequestDecide).on(Object::Request(id)).over([format!("{decided:?}")]);
+        self.parts.audit.record(caller, deed).await?;
+        if let Some(grant) = &grant {
+            let deed = Deed::of(Action::GrantCreate).on(Object::Grant(grant.id)).over([format!("{grant:?}")]);
+            self.parts.audit.record(caller, deed).await?;
+        }
         if !self.parts.store.requests.decide(decided).await? {
             let message = "Somebody else decided at the same moment; look at the request again.";
             return Err(Refusal::new(Reason::EtagMismatch, message).field("request_id"));

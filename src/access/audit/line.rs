@@ -123,7 +123,7 @@ fn object(codes: (i64, i64)) -> String {
             Object::User(ordinal) => format!("user:{ordinal}"),
             Object::Department(id) => format!("department:{id}"),
             Object::Tag(id) => format!("tag:{id}"),
-            Object::Request(id) => format!("request:{id}"),
+            Object::Request(id) => id.to_string(),
         },
         _ => format!("#{}:{}", codes.0, codes.1),
     }
@@ -139,7 +139,7 @@ fn object_in(text: &str) -> Option<(i64, i64)> {
         Some(("user", ordinal)) => Object::User(ordinal.parse().ok()?),
         Some(("department", id)) => Object::Department(id.parse().ok()?),
         Some(("tag", id)) => Object::Tag(id.parse().ok()?),
-        Some(("request", id)) => Object::Request(id.parse().ok()?),
+        Some(("req", _)) => Object::Request(text.parse().ok()?),
         Some((kind, id)) => return Some((kind.strip_prefix('#')?.parse().ok()?, id.parse().ok()?)),
         None => return None,
     };

@@ -7,6 +7,7 @@ use crate::access::admin::RequestQuery;
 use crate::api::convert::{access, message, page, request as wire, required};
 use crate::api::{Services, v1};
 use crate::domain::access::Principal;
+use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::request;
 
 pub(super) async fn make(
@@ -24,7 +25,8 @@ pub(super) async fn make(
         wanted.principal = Some(v1::Principal { subject, ..Default::default() });
     }
     let draft = access::grant_draft(Some(wanted), &directory)?;
-    let made = services.admin.request_grant(&caller, draft, why).await?;
+    let made = services.admin.request_grant(&caller, draft, why).await;
+    let made = services.audit.denied(&caller, Deed::of(Action::RequestMake), made).await?;
     tracing::info!(request = %made.id, by = %caller.key.id, "a grant was asked for");
     Ok(Response::new(v1::RequestGrantResponse { request: Some(shown(services, &made)) }))
 }
@@ -53,7 +55,9 @@ pub(super) async fn decide(
     let wanted = request.into_inner();
     let id = message::id("request_id", &wanted.request_id)?;
     let answer = wire::answer(wanted, &services.index.snapshot())?;
-    let decided = services.admin.decide_request(&caller, id, answer).await?;
+    let decided = services.admin.decide_request(&caller, id, answer).await;
+    let deed = Deed::of(Action::RequestDecide).on(Object::Request(id));
+    let decided = services.audit.denied(&caller, deed, decided).await?;
     tracing::info!(request = %decided.id, state = ?decided.state, by = %caller.key.id, "a request was decided");
     Ok(Response::new(v1::DecideRequestResponse { request: Some(shown(services, &decided)) }))
 }

@@ -47,7 +47,6 @@ fn user(path: &str, id: &str, directory: &Snapshot) -> Result<u32, Refusal> {
 
 fn object(text: &str, directory: &Snapshot) -> Result<Option<Object>, Refusal> {
     const PATH: &str = "object_id";
-    let number = |id: &str| id.parse().map_err(|_| invalid(PATH, "names no object by its number"));
     let object = match text.split_once([':', '_']) {
         _ if text.is_empty() => return Ok(None),
         Some(("msg", _)) => Object::Message(message::id(PATH, text)?),
@@ -66,7 +65,7 @@ fn object(text: &str, directory: &Snapshot) -> Result<Option<Object>, Refusal> {
             let unknown = || Refusal::new(Reason::UnknownTag, "There is no such tag. Correct the name.").field(PATH);
             Object::Tag(directory.tag(name).ok_or_else(unknown)?.tag.id)
         }
-        Some(("request", id)) => Object::Request(number(id)?),
+        Some(("req", _)) => Object::Request(message::id(PATH, text)?),
         _ => return Err(invalid(PATH, "names nothing; give an id, or user:ID, department:ID or tag:NAME")),
     };
     Ok(Some(object))
@@ -96,7 +95,7 @@ pub fn event(event: &Event, directory: &Snapshot) -> v1::AuditEvent {
             let known = directory.tag_by_id(id);
             format!("tag:{}", known.map_or_else(|| format!("#{id}"), |entry| entry.tag.name.clone()))
         }
-        Object::Request(id) => format!("request:{id}"),
+        Object::Request(id) => id.to_string(),
     };
     v1::AuditEvent {
         node_id: event.epoch.to_string(),
