@@ -63,7 +63,8 @@ impl DirectoryService for Services {
         let caller = self.caller(request.metadata()).await?;
         let v1::MoveDepartmentRequest { department_id, new_parent_id, validate_only } = request.into_inner();
         let (id, parent) = (given("department_id", department_id)?, convert::some(new_parent_id));
-        let done = self.registrar.move_department(&caller, &id, parent.as_deref(), validate_only).await?;
+        let done = self.registrar.move_department(&caller, &id, parent.as_deref(), validate_only).await;
+        let done = self.audit.denied(&caller, Deed::of(Action::DepartmentMove), done).await?;
         Ok(Response::new(convert_directory::moved(done)))
     }
 
@@ -75,7 +76,8 @@ impl DirectoryService for Services {
         let v1::DeleteDepartmentRequest { department_id, etag } = request.into_inner();
         let version = convert_directory::version("etag", &etag)?;
         let id = given("department_id", department_id)?;
-        let directory_seq = self.registrar.delete_department(&caller, &id, version).await?;
+        let deleted = self.registrar.delete_department(&caller, &id, version).await;
+        let directory_seq = self.audit.denied(&caller, Deed::of(Action::DepartmentDelete), deleted).await?;
         Ok(Response::new(v1::DeleteDepartmentResponse { directory_seq }))
     }
 

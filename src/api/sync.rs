@@ -12,6 +12,7 @@ use super::v1::sync_directory_request::Part;
 use super::{Services, v1};
 use crate::access::Caller;
 use crate::directory::{SyncProgress, SyncRun, SyncTotals};
+use crate::domain::audit::{Action, Deed};
 
 /// Answers that may wait for a slow reader; progress beyond them is not told.
 const WAITING: usize = 16;
@@ -42,7 +43,8 @@ pub(super) fn answers(sender: Sender, parts: Streaming<v1::SyncDirectoryRequest>
 impl Sender {
     async fn take_over(&self, mut parts: Streaming<v1::SyncDirectoryRequest>, tell: &mpsc::Sender<Answer>) -> Answer {
         let Some(Part::Header(header)) = next(&mut parts).await? else { return Err(required("header").into()) };
-        let mut run = self.services.registrar.sync(&self.caller, convert_sync::draft(header))?;
+        let run = self.services.registrar.sync(&self.caller, convert_sync::draft(header));
+        let mut run = self.services.audit.denied(&self.caller, Deed::of(Action::DirectorySync), run).await?;
         let progress = |progress: SyncProgress| {
             // A picture that a slow reader misses is followed by another.
             let _ = tell.try_send(Ok(convert_sync::progress(progress)));

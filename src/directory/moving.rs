@@ -12,6 +12,7 @@ use crate::audience::show::terms_of;
 use crate::audience::tree::Tree;
 use crate::domain::access::{Grant, GrantState};
 use crate::domain::audience::Term;
+use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::change::ChangeKind;
 use crate::domain::directory::Department;
 use crate::domain::id::GrantId;
@@ -56,10 +57,12 @@ impl Registrar {
         check::external_id("department_id", external_id)?;
         let snapshot = self.parts.memory.index.snapshot();
         let moved = moved(snapshot.tree(), external_id, parent)?;
+        let deed = Deed::of(Action::DepartmentMove).on(Object::Department(moved.id));
         let changes = self.reach_changed(&snapshot, moved).await;
         if validate_only {
             return Ok(DepartmentMoved { changes, seq: None });
         }
+        self.parts.audit.record(caller, deed.over([parent.unwrap_or_default()])).await?;
         let seq = self.parts.store.departments.relocate(external_id, parent, self.parts.clock.now()).await?;
         self.parts.follower.catch_up(seq).await?;
         Ok(DepartmentMoved { changes, seq: Some(seq) })
@@ -78,11 +81,11 @@ impl Registrar {
         self.may_write(caller)?;
         check::external_id("department_id", external_id)?;
         let snapshot = self.parts.memory.index.snapshot();
-        if snapshot.tree().by_external_id(external_id).is_none() {
-            return Err(not_found(external_id));
-        }
+        let known = snapshot.tree().by_external_id(external_id).ok_or_else(|| not_found(external_id))?.id;
         // Expressions are read here: to the store they are texts. One that is written a moment later names nobody.
         self.refuse_named(external_id, &snapshot)?;
+        let deed = Deed::of(Action::DepartmentDelete).on(Object::Department(known));
+        self.parts.audit.record(caller, deed).await?;
         let seq = self.parts.store.departments.delete(external_id, version, self.parts.clock.now()).await?;
         self.parts.follower.catch_up(seq).await?;
         Ok(seq)

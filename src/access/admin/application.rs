@@ -4,6 +4,7 @@ use super::{Admin, CONTACT_CHARS_MAX, NewApplication};
 use crate::access::Caller;
 use crate::access::authority::exceeds;
 use crate::domain::access::{Application, Principal};
+use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::id::ApplicationId;
 use crate::domain::line;
 use crate::domain::refusal::{Reason, Refusal};
@@ -47,6 +48,8 @@ impl Admin {
             contact: wanted.contact,
             ..(*known).clone()
         };
+        let deed = Deed::of(Action::ApplicationUpdate).on(Object::Application(id)).over([format!("{application:?}")]);
+        self.parts.audit.record(caller, deed).await?;
         let now = self.parts.clock.now();
         let (application, _) = self.parts.store.access.update_application(application, version, now).await?;
         self.parts.applications.put(application.clone());

@@ -7,6 +7,7 @@ use super::keys::{NewKey, no_key};
 use crate::access::Caller;
 use crate::access::authority::exceeds;
 use crate::domain::access::{Grant, GrantState, Key};
+use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::id::{GrantId, KeyId};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::time::At;
@@ -41,6 +42,9 @@ impl Admin {
         let new_id = KeyId(self.parts.ids.next());
         let (token, hash) = self.parts.seal.mint(new_id, old.mode)?;
         let key = Key { id: new_id, hash, created_at: now, version: 1, ..old };
+        let deed = Deed::of(Action::KeyRotate).on(Object::Key(id)).over([new_id.0.to_be_bytes()]);
+        self.parts.audit.record(caller, deed).await?;
+        self.parts.audit.record(caller, Deed::of(Action::KeyCreate).on(Object::Key(new_id))).await?;
         self.parts.store.access.rotate_key(id, key.clone(), now.plus(overlap), now).await?;
         let old = self.stored_key(id).await?;
         let old_end = old.revoked_at.or(old.expire_at).unwrap_or(now);
@@ -73,6 +77,8 @@ impl Admin {
             let message = "The grant would not last longer; give an end that is later than its present one.";
             return Err(Refusal::new(Reason::FieldInvalid, message).field("expire_at"));
         }
+        let deed = Deed::of(Action::GrantRenew).on(Object::Grant(id)).over([expire_at.0.to_be_bytes()]);
+        self.parts.audit.record(caller, deed).await?;
         self.parts.store.access.renew_grant(id, expire_at, version, now).await?;
         let grant = self.concerning(&reach, id).await?;
         self.parts.grants.put(grant.clone());

@@ -19,6 +19,8 @@ use spool::{GROUP, Spool};
 
 use super::users::{Tags, add_kept_tags};
 use super::{Refused, Registrar, leaving};
+use crate::access::Caller;
+use crate::domain::audit::{Action, Deed};
 use crate::domain::directory::UserDraft;
 use crate::domain::id::SyncId;
 use crate::domain::refusal::{Reason, Refusal};
@@ -79,6 +81,8 @@ pub struct SyncDone {
 pub struct SyncRun {
     registrar: Registrar,
     draft: SyncDraft,
+    /// Who takes it over.
+    caller: Caller,
     /// Its id.
     pub id: SyncId,
     departments: Vec<DepartmentDraft>,
@@ -128,6 +132,8 @@ impl SyncRun {
             found.gathered.leaving = left;
         } else {
             self.refuse_shrinking(&left, &found.people)?;
+            let deed = Deed::of(Action::DirectorySync).over([&self.draft.source]);
+            parts.audit.record(&self.caller, deed).await?;
             found = self.write(departments, found, &mut progress).await?;
         }
         let (seq, snapshot) = (found.gathered.seq, parts.memory.index.snapshot());

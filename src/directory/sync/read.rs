@@ -34,6 +34,7 @@ impl Registrar {
         Ok(SyncRun {
             registrar: self.clone(),
             draft,
+            caller: caller.clone(),
             id: SyncId(self.parts.ids.next()),
             departments: Vec::new(),
             spool: Spool::default(),

@@ -74,6 +74,10 @@ async fn every_deed_is_in_the_trail() {
     let campus = app.campus().await;
     let message = busy_day(&app, &campus).await;
     let mut access = app.access(&app.admin);
+    let rotate = v1::RotateKeyRequest { key_id: campus.key_id.clone(), ..Default::default() };
+    access.rotate_key(rotate).await.unwrap();
+    let moved = v1::MoveDepartmentRequest { department_id: "math".to_owned(), ..Default::default() };
+    app.directory(&app.admin).move_department(moved).await.unwrap();
     let grant = v1::RevokeGrantRequest { grant_id: campus.grant_id.clone(), ..Default::default() };
     access.revoke_grant(grant).await.unwrap();
     let key = v1::RevokeKeyRequest { key_id: campus.key_id.clone(), ..Default::default() };
@@ -103,6 +107,9 @@ async fn every_deed_is_in_the_trail() {
         format!("{application} preview.sample "),
         format!("{application} inbox.token user:u006"),
         format!("{application} message.cancel msg_"),
+        format!("administrator key.rotate {key_id}"),
+        "administrator key.create key_".to_owned(),
+        "administrator department.move department:math".to_owned(),
         format!("administrator grant.revoke {grant_id}"),
         format!("administrator key.revoke {key_id}"),
         "administrator audit.read ".to_owned(),
