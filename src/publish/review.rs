@@ -16,6 +16,7 @@ pub use list::ReviewItem;
 pub use notices::Notices;
 pub use status::{Approved, ReviewStatus};
 
+use self::status::Alarm;
 use super::accept::{Receipt, Warning};
 use super::{Parts, Publisher};
 use crate::access::Caller;
@@ -25,10 +26,14 @@ use crate::domain::access::{Mode, Principal};
 use crate::domain::content::Content;
 use crate::domain::message::MessageFacts;
 use crate::domain::refusal::{Reason, Refusal};
-use crate::domain::review::{Deputy, Opening, Review, ReviewState, Told};
+use crate::domain::relation::RelationKind;
+use crate::domain::review::{Deputy, Opening, Review, ReviewState, Timing, Told};
 use crate::domain::set::Set;
 use crate::domain::time::At;
 use crate::store::MessageRow;
+
+/// Messages that are looked at for an all-clear.
+const REFERRING_MAX: usize = 100;
 
 impl Parts {
     /// What reviewers will be asked about a message that is accepted now.
@@ -78,7 +83,8 @@ impl Parts {
             });
         }
         let review = just_opened(facts, opening);
-        receipt.review = Some(self.status(facts, &review, &reviewers, None));
+        let alarm = Alarm::of(&review, false);
+        receipt.review = Some(self.status(facts, (&review, alarm), &reviewers, None));
     }
 
     /// A message with its review, as a person sees it who may decide; everybody else gets the plain fingerprint.
@@ -90,7 +96,18 @@ impl Parts {
     ) -> Result<(ReviewStatus, bool), Refusal> {
         let reviewers = self.reviewers_now(&row.facts, &review.opening).await?;
         let may_decide = self.decides(caller, &reviewers).filter(|_| review.state == ReviewState::Open);
-        Ok((self.status(&row.facts, review, &reviewers, may_decide), may_decide.is_some()))
+        let alarm = Alarm::of(review, self.is_clear(review).await?);
+        Ok((self.status(&row.facts, (review, alarm), &reviewers, may_decide), may_decide.is_some()))
+    }
+
+    /// Whether an emergency has its all-clear.
+    async fn is_clear(&self, review: &Review) -> Result<bool, Refusal> {
+        if review.opening.timing == Timing::Before {
+            return Ok(false);
+        }
+        let referring = self.store.relations.referring(review.message, REFERRING_MAX).await?;
+        let clears = |row: &MessageRow| row.facts.relation.is_some_and(|tie| tie.kind == RelationKind::AllClearFor);
+        Ok(referring.iter().any(clears))
     }
 
     /// The caller, if she may decide.

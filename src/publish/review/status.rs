@@ -41,12 +41,28 @@ pub struct Approved {
     pub comment: String,
 }
 
+/// Whether a message is an alarm that somebody has yet to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alarm {
+    /// It is none, or has its all-clear.
+    Off,
+    /// No all-clear refers to it.
+    On,
+}
+
+impl Alarm {
+    /// What is reviewed beforehand is no alarm.
+    pub(super) fn of(review: &Review, is_clear: bool) -> Alarm {
+        if review.opening.timing == Timing::Afterwards && !is_clear { Alarm::On } else { Alarm::Off }
+    }
+}
+
 impl Parts {
     /// Where a review stands; with a signed fingerprint for a person who may decide.
     pub(super) fn status(
         &self,
         facts: &MessageFacts,
-        review: &Review,
+        (review, alarm): (&Review, Alarm),
         reviewers: &Reviewers,
         person: Option<u32>,
     ) -> ReviewStatus {
@@ -71,7 +87,7 @@ impl Parts {
             approvals: review.approvals().map(approved).collect(),
             reviewer_ids: self.names(reviewers),
             lapse_at: is_open.then_some(opening.lapse_at),
-            why: why(review, &self.department_name(facts.department_id)),
+            why: why(review, alarm, &self.department_name(facts.department_id)),
         }
     }
 
@@ -139,12 +155,12 @@ fn asked(need: Need, people: u64, department: &str) -> String {
 }
 
 /// How a review stands, in a sentence.
-fn why(review: &Review, department: &str) -> String {
+fn why(review: &Review, alarm: Alarm, department: &str) -> String {
     let opening = &review.opening;
     let need = Need { timing: opening.timing, panel: opening.panel, approvals: opening.approvals };
-    let missing = match opening.timing {
-        Timing::Afterwards => " An all-clear message is still missing.",
-        Timing::Before => "",
+    let missing = match alarm {
+        Alarm::On => " An all-clear message is still missing.",
+        Alarm::Off => "",
     };
     match review.state {
         ReviewState::Open if review.round > 1 => {

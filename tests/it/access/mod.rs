@@ -2,7 +2,7 @@
 
 mod matrix;
 mod model;
-mod offices;
+pub mod offices;
 mod requests;
 mod world;
 mod year;

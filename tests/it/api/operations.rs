@@ -77,10 +77,7 @@ async fn only_administrators_see_how_the_service_is() {
         client.list_nodes(v1::ListNodesRequest::default()).await.unwrap_err(),
     ];
     for status in refusals {
-        assert_eq!(
-            (refused(&status).code, refused(&status).reason.as_str()),
-            (Code::PermissionDenied, "SCOPE_MISSING")
-        );
+        assert_eq!((refused(&status).code, refused(&status).reason.as_str()), (Code::PermissionDenied, "ROLE_MISSING"));
     }
     let status = app.operations("").get_status(v1::GetStatusRequest {}).await.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);

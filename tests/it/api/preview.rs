@@ -10,6 +10,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use tonic::Request;
 
+use crate::access::offices::assignment;
 use crate::channel::{Running, relay};
 use crate::support::app::{Campus, TestApp, notice, user_id};
 use crate::support::refusal::refused;
@@ -179,6 +180,8 @@ async fn a_preview_speaks_the_callers_language_and_shows_names_only_to_administr
         ..Default::default()
     };
     app.access(&app.admin).create_grant(v1::CreateGrantRequest { grant: Some(grant) }).await.unwrap();
+    let head = assignment(&user_id(1), v1::Role::DepartmentAdministrator, "cs");
+    app.access(&app.admin).assign_role(head).await.unwrap();
     let wanted = v1::CreateKeyRequest {
         owner: Some(v1::create_key_request::Owner::UserId(user_id(1))),
         mode: v1::KeyMode::Live.into(),
