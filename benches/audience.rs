@@ -27,7 +27,7 @@ pub fn run(effort: Effort) {
         let index = Index::new(image(users));
         let snapshot = index.snapshot();
         let tree = parse::parse(EXPRESSION).expect("an expression");
-        let usable = Usable::Any;
+        let usable = Usable::any(At(0));
         let mut spans = Vec::new();
         let mut found = 0;
         for _ in 0..if effort.full { 500 } else { 100 } {
@@ -54,7 +54,7 @@ fn rights(effort: Effort) {
         let mut spans = Vec::new();
         for _ in 0..if effort.full { 5_000 } else { 1_000 } {
             let began = Instant::now();
-            let found = resolve::resolve(&audience, &snapshot, &Usable::Any).expect("a set");
+            let found = resolve::resolve(&audience, &snapshot, &Usable::any(At(0))).expect("a set");
             let request = Request {
                 principal: Principal::Application(ApplicationId(7)),
                 sender: None,
@@ -128,6 +128,6 @@ fn set(users: u32, member: impl Fn(u32) -> bool) -> Set {
 fn put(image: &mut DirectoryImage, kind: TagKind, name: &str, members: Set) {
     let id = image.tags.len() as i64 + 100;
     let department_id = (kind == TagKind::Department).then(|| name[1..].parse::<i64>().unwrap_or(0) + 1);
-    let tag = Tag { id, kind, name: name.into(), title: String::new(), rule: None, department_id };
+    let tag = Tag { department_id, ..Tag::new(id, kind, name) };
     image.tags.push((tag, members));
 }

@@ -84,11 +84,13 @@ impl Grants {
     #[must_use]
     pub fn usable(&self, principal: Principal, now: At) -> Usable {
         let held = self.of(principal);
-        let valid = || held.iter().filter(|grant| grant.is_valid(now));
-        if valid().any(|grant| grant.any_tag) {
-            return Usable::Any;
-        }
-        Usable::Only(valid().flat_map(|grant| grant.tags.iter().cloned()).collect())
+        Usable::by(held.iter().filter(|grant| grant.is_valid(now)).cloned().collect(), now)
+    }
+
+    /// Whether somebody may make and edit a tag of this name, by any valid grant.
+    #[must_use]
+    pub fn may_edit(&self, principal: Principal, tag: &str, now: At) -> bool {
+        self.of(principal).iter().any(|grant| grant.is_valid(now) && grant.may_edit(tag))
     }
 }
 
@@ -107,6 +109,7 @@ fn rows(grants: Vec<Grant>) -> impl Iterator<Item = (Principal, Held)> {
 mod tests {
     use super::*;
     use crate::access::policy::tests::grant;
+    use crate::domain::tag::{Tag, TagKind};
 
     #[test]
     fn an_old_version_never_takes_the_place_of_a_newer_one() {
@@ -130,9 +133,13 @@ mod tests {
         let gone = Grant { revoked_at: Some(At(0)), ..tags(3, &["c"]) };
         let grants = Grants::new(vec![tags(1, &["a"]), tags(2, &["b"]), gone]);
         let principal = grant(1).principal;
-        assert_eq!(grants.usable(principal, At(1)), Usable::Only(["a".to_owned(), "b".to_owned()].into()));
+        let usable = |principal| {
+            let usable = grants.usable(principal, At(1));
+            ["a", "b", "c", "d"].map(|name| usable.allows(&Tag::new(1, TagKind::Static, name)))
+        };
+        assert_eq!(usable(principal), [true, true, false, false]);
         grants.put(Grant { any_tag: true, ..grant(4) });
-        assert_eq!(grants.usable(principal, At(1)), Usable::Any);
-        assert_eq!(grants.usable(Principal::Person(1), At(1)), Usable::Only([].into()));
+        assert_eq!(usable(principal), [true; 4]);
+        assert_eq!(usable(Principal::Person(1)), [false; 4]);
     }
 }

@@ -110,7 +110,7 @@ impl Policy {
     pub fn outside(&self, principal: Principal, people: &Set, snapshot: &Snapshot, now: At) -> u64 {
         let held = self.grants.of(principal);
         let valid = held.iter().filter(|grant| stands(grant, snapshot, now));
-        valid.map(|grant| self.scopes.of(grant, snapshot).outside(people)).min().unwrap_or(people.len())
+        valid.map(|grant| self.scopes.of(grant, snapshot, now).outside(people)).min().unwrap_or(people.len())
     }
 
     /// Whether a person lies in the scope of a grant, in force or not.
@@ -124,7 +124,7 @@ impl Policy {
     pub fn stranger(&self, principal: Principal, mut people: Set, snapshot: &Snapshot, now: At) -> Option<u32> {
         let held = self.grants.of(principal);
         for grant in held.iter().filter(|grant| stands(grant, snapshot, now)) {
-            self.scopes.of(grant, snapshot).reduce(&mut people);
+            self.scopes.of(grant, snapshot, now).reduce(&mut people);
         }
         people.min()
     }

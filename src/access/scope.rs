@@ -96,13 +96,14 @@ pub struct Scopes {
 struct Kept {
     version: i64,
     edition: i64,
+    expired: usize,
     set: Arc<Set>,
 }
 
 impl Scopes {
     /// Whom the grant reaches. An audience that can no longer be resolved reaches nobody.
     #[must_use]
-    pub fn of(&self, grant: &Grant, snapshot: &Snapshot) -> Scope {
+    pub fn of(&self, grant: &Grant, snapshot: &Snapshot, now: At) -> Scope {
         let mut parts: Vec<_> = match (&grant.ceiling, is_everything(grant)) {
             (None, true) => return Scope::Everything,
             (Some(ceiling), true) => return Scope::Parts(ceiling.iter().map(|id| snapshot.under(*id)).collect()),
@@ -112,19 +113,19 @@ impl Scopes {
             }
         };
         if let Some(text) = &grant.audience {
-            parts.push(self.audience(grant, text, snapshot));
+            parts.push(self.audience(grant, text, snapshot, now));
         }
         Scope::Parts(parts)
     }
 
-    fn audience(&self, grant: &Grant, text: &str, snapshot: &Snapshot) -> Arc<Set> {
-        let (version, edition) = (grant.version, snapshot.edition());
+    fn audience(&self, grant: &Grant, text: &str, snapshot: &Snapshot, now: At) -> Arc<Set> {
+        let (version, edition, expired) = (grant.version, snapshot.edition(), snapshot.expired(now));
         if let Some(kept) = self.kept.lock().get(&grant.id)
-            && (kept.version, kept.edition) == (version, edition)
+            && (kept.version, kept.edition, kept.expired) == (version, edition, expired)
         {
             return Arc::clone(&kept.set);
         }
-        let resolved = parse(text).and_then(|tree| expression(&tree, snapshot, &Usable::Any));
+        let resolved = parse(text).and_then(|tree| expression(&tree, snapshot, &Usable::any(now)));
         let found = resolved.unwrap_or_default();
         let set = Arc::new(match &grant.ceiling {
             Some(ceiling) => beneath(&found, ceiling, snapshot),
@@ -134,7 +135,7 @@ impl Scopes {
         if kept.len() >= KEPT_MAX && !kept.contains_key(&grant.id) {
             kept.clear();
         }
-        kept.insert(grant.id, Kept { version, edition, set: Arc::clone(&set) });
+        kept.insert(grant.id, Kept { version, edition, expired, set: Arc::clone(&set) });
         set
     }
 }
@@ -151,17 +152,17 @@ mod tests {
         let snapshot = campus_index().snapshot();
         let scopes = Scopes::default();
         let both = Grant { department_ids: vec![2], audience: Some("grade:2022".to_owned()), ..grant(1) };
-        assert_eq!(scopes.of(&both, &snapshot).outside(&set([9, 10, 49, 55, 60])), 2);
+        assert_eq!(scopes.of(&both, &snapshot, At(0)).outside(&set([9, 10, 49, 55, 60])), 2);
         let whole = Grant { audience: Some(" Everyone".to_owned()), ..grant(1) };
-        assert_eq!(scopes.of(&whole, &snapshot).outside(&set([1, 95, 98])), 0);
+        assert_eq!(scopes.of(&whole, &snapshot, At(0)).outside(&set([1, 95, 98])), 0);
         let none = Grant { department_ids: Vec::new(), audience: None, ..grant(1) };
-        assert_eq!(scopes.of(&none, &snapshot).outside(&set([1])), 1);
+        assert_eq!(scopes.of(&none, &snapshot, At(0)).outside(&set([1])), 1);
         let under = |ids: Vec<i64>| Grant { ceiling: Some(vec![2]), department_ids: ids, ..whole.clone() };
-        assert_eq!(scopes.of(&under(vec![]), &snapshot).outside(&set([10, 49, 95])), 1, "everyone beneath the ceiling");
+        assert_eq!(scopes.of(&under(vec![]), &snapshot, At(0)).outside(&set([10, 49, 95])), 1, "everyone beneath the ceiling");
         let cut = Grant { audience: None, ..under(vec![1, 2]) };
-        assert_eq!(scopes.of(&cut, &snapshot).outside(&set([10, 49, 95])), 1, "a department above the ceiling");
+        assert_eq!(scopes.of(&cut, &snapshot, At(0)).outside(&set([10, 49, 95])), 1, "a department above the ceiling");
         let broken = Grant { audience: Some("tag:gone".to_owned()), department_ids: Vec::new(), ..grant(2) };
-        assert_eq!(scopes.of(&broken, &snapshot).outside(&set([1])), 1, "fails closed");
+        assert_eq!(scopes.of(&broken, &snapshot, At(0)).outside(&set([1])), 1, "fails closed");
     }
 
     #[test]
@@ -174,7 +175,7 @@ mod tests {
             version,
             ..grant(1)
         };
-        let outside = |grant: &Grant| scopes.of(grant, &index.snapshot()).outside(&set([1]));
+        let outside = |grant: &Grant| scopes.of(grant, &index.snapshot(), At(0)).outside(&set([1]));
         assert_eq!(outside(&made("grade:2021", 1)), 1);
         assert_eq!(outside(&made("tag:secret", 2)), 0);
         let removed = ChangeKind::Members { tag_id: 33, segment: 0, added: set([]), removed: set([1]) };

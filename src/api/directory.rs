@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::auth::{self, bearer};
-use super::convert::{self, absent, directory as convert_directory, page, required};
+use super::convert::{self, directory as convert_directory, page, required};
 use super::sync::{self, Sender};
 use super::v1::directory_service_server::DirectoryService;
 use super::{Services, error, v1};
@@ -143,8 +143,8 @@ impl DirectoryService for Services {
     async fn delete_tag(&self, request: Request<v1::DeleteTagRequest>) -> Answer<v1::DeleteTagResponse> {
         let caller = self.caller(request.metadata()).await?;
         let v1::DeleteTagRequest { tag, etag } = request.into_inner();
-        absent(etag.is_empty(), "etag")?;
-        let deleted = self.registrar.delete_tag(&caller, &given("tag", tag)?).await;
+        let version = convert_directory::version("etag", &etag)?;
+        let deleted = self.registrar.delete_tag(&caller, &given("tag", tag)?, version).await;
         let directory_seq = self.audit.denied(&caller, Deed::of(Action::TagDelete), deleted).await?;
         Ok(Response::new(v1::DeleteTagResponse { directory_seq }))
     }

@@ -74,7 +74,7 @@ pub(super) async fn services(base: &Base, engine: &delivery::Handle) -> Result<S
         operations: operations(base, engine),
         admin,
         applications: memory.applications.clone(),
-        registrar: registrar(base, &follower, &audit),
+        registrar: registrar(base, &follower, policy, &audit),
         follower,
         audit,
         clock: clock.clone(),
@@ -110,14 +110,17 @@ fn admin(base: &Base, policy: Arc<Policy>, audit: &Audit) -> Admin {
     })
 }
 
-fn registrar(base: &Base, follower: &Follower, audit: &Audit) -> Registrar {
-    let Base { store, memory, clock, .. } = base;
-    Registrar::new(RegistrarParts {
+fn registrar(base: &Base, follower: &Follower, policy: Arc<Policy>, audit: &Audit) -> Registrar {
+    let Base { store, memory, clock, tasks, .. } = base;
+    let registrar = Registrar::new(RegistrarParts {
         store: store.clone(),
         memory: memory.clone(),
         audit: audit.clone(),
         follower: follower.clone(),
+        policy,
         clock: clock.clone(),
         ids: base.ids.clone(),
-    })
+    });
+    registrar.sweep(tasks);
+    registrar
 }

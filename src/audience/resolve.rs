@@ -10,10 +10,13 @@ use super::plan::Plan;
 use super::rule;
 use super::show::{tags_of, terms_of};
 use super::snapshot::Snapshot;
+use crate::domain::access::Grant;
 use crate::domain::audience::{Audience, Expression, Term, USER_LIST_MAX, UnknownUsers};
 use crate::domain::directory::is_external_id;
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::set::Set;
+use crate::domain::tag::Tag;
+use crate::domain::time::At;
 
 /// The field of a list of users.
 pub const USERS_FIELD: &str = "audience.users.user_ids";
@@ -21,23 +24,37 @@ pub const USERS_FIELD: &str = "audience.users.user_ids";
 /// How many unknown ids a refusal lists.
 const UNKNOWN_SHOWN: usize = 20;
 
-/// The tags that a caller may use in expressions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Usable {
-    /// Every tag.
-    Any,
-    /// Those with these names.
-    Only(HashSet<String>),
+/// The tags that somebody may use in expressions at one moment. A tag that has expired is none.
+#[derive(Clone, Debug)]
+pub struct Usable {
+    /// By right of these; `None`: every tag, for those who need no right.
+    grants: Option<Vec<Arc<Grant>>>,
+    now: At,
 }
 
 impl Usable {
+    /// Every tag that there is at this moment, sensitive ones included.
+    #[must_use]
+    pub fn any(now: At) -> Usable {
+        Usable { grants: None, now }
+    }
+
+    /// What these grants, all valid at this moment, let their holder use.
+    #[must_use]
+    pub fn by(grants: Vec<Arc<Grant>>, now: At) -> Usable {
+        Usable { grants: Some(grants), now }
+    }
+
     /// Whether the tag may be used.
     #[must_use]
-    pub fn allows(&self, name: &str) -> bool {
-        match self {
-            Usable::Any => true,
-            Usable::Only(names) => names.contains(name),
-        }
+    pub fn allows(&self, tag: &Tag) -> bool {
+        let may_use = |grants: &Vec<Arc<Grant>>| grants.iter().any(|grant| grant.may_use(tag));
+        tag.is_current(self.now) && self.grants.as_ref().is_none_or(may_use)
+    }
+
+    /// The moment.
+    pub(super) fn now(&self) -> At {
+        self.now
     }
 }
 
@@ -183,10 +200,10 @@ impl Binder<'_> {
         Ok(match term {
             Term::Everyone => leaf(Arc::clone(snapshot.everyone())),
             Term::Tag(name) => {
-                let entry = snapshot.tag(name).filter(|_| self.usable.allows(name));
+                let entry = snapshot.tag(name).filter(|entry| self.usable.allows(&entry.tag));
                 let entry = entry.ok_or_else(|| unknown_tag(name, snapshot, self.usable))?;
                 match &entry.rule {
-                    Some(_) => leaf(rule::members(entry, snapshot, &self.rules)?),
+                    Some(_) => leaf(rule::members(entry, snapshot, self.usable.now(), &self.rules)?),
                     None => leaf(Arc::clone(snapshot.members(entry.tag.id))),
                 }
             }
@@ -217,14 +234,14 @@ fn leaf(set: Arc<Set>) -> Plan {
     Plan::Leaf { set, outright: false }
 }
 
-/// The refusal of a tag that does not exist or may not be used: nothing tells the two apart.
+/// The refusal of a tag that does not exist, has expired or may not be used: nothing tells them apart.
 #[must_use]
 pub fn unknown_tag(name: &str, snapshot: &Snapshot, usable: &Usable) -> Refusal {
-    let names = snapshot.tags().map(|entry| entry.tag.name.as_str());
+    let names = snapshot.tags().map(|entry| &entry.tag).filter(|tag| tag.name != name && usable.allows(tag));
     // A slip in a key of the language makes a tag of what was meant to be a department.
     let slip = name.split_once(':').filter(|(key, _)| nearest(key, ["department"].into_iter()).is_some());
     let slip = slip.map(|(_, id)| format!("department:{id}"));
-    let near = slip.as_deref().or_else(|| nearest(name, names.filter(|known| *known != name && usable.allows(known))));
+    let near = slip.as_deref().or_else(|| nearest(name, names.map(|tag| tag.name.as_str())));
     let hint = near.map_or_else(
         || "List the tags that you may use, or ask for a grant.".to_owned(),
         |known| format!("Is `{known}` meant?"),

@@ -8,11 +8,12 @@ use super::snapshot::{Snapshot, TagEntry};
 use crate::domain::audience::{DEPTH_MAX, Expression};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::set::Set;
+use crate::domain::time::At;
 
 /// The members of a rule tag that is used within the rules `outer` (the store's keys, outermost first).
 ///
 /// A rule speaks for those who made it: which tags it uses is not held against the caller.
-pub(super) fn members(entry: &TagEntry, snapshot: &Snapshot, outer: &[i64]) -> Result<Arc<Set>, Refusal> {
+pub(super) fn members(entry: &TagEntry, snapshot: &Snapshot, now: At, outer: &[i64]) -> Result<Arc<Set>, Refusal> {
     let tag = &entry.tag;
     if outer.contains(&tag.id) {
         return Err(cycle(&tag.name));
@@ -20,8 +21,11 @@ pub(super) fn members(entry: &TagEntry, snapshot: &Snapshot, outer: &[i64]) -> R
     if outer.len() == DEPTH_MAX {
         return Err(too_deep(&tag.name));
     }
-    if let Some(known) = snapshot.rules.lock().get(&tag.id) {
-        return Ok(Arc::clone(known));
+    let expired = snapshot.expired(now);
+    if let Some((known, kept)) = snapshot.rules.lock().get(&tag.id)
+        && *known == expired
+    {
+        return Ok(Arc::clone(kept));
     }
     let tree = match &entry.rule {
         Some(Ok(tree)) => tree,
@@ -29,13 +33,13 @@ pub(super) fn members(entry: &TagEntry, snapshot: &Snapshot, outer: &[i64]) -> R
     };
     let mut rules = outer.to_vec();
     rules.push(tag.id);
-    let plan = Binder { snapshot, usable: &Usable::Any, rules }.plan(tree).map_err(|inner| match inner.reason {
+    let plan = Binder { snapshot, usable: &Usable::any(now), rules }.plan(tree).map_err(|inner| match inner.reason {
         Reason::TagCycle | Reason::AudienceTooComplex => inner,
         // What the rule uses may be none of the caller's business.
         _ => broken(&tag.name),
     })?;
     let set = Arc::new(plan.evaluate(snapshot.everyone()));
-    snapshot.rules.lock().insert(tag.id, Arc::clone(&set));
+    snapshot.rules.lock().insert(tag.id, (expired, Arc::clone(&set)));
     Ok(set)
 }
 

@@ -29,9 +29,10 @@ pub struct Snapshot {
     pub(super) names: Arc<Names>,
     pub(super) sets: HashMap<i64, Arc<Set>>,
     pub(super) nobody: Arc<Set>,
-    /// Unions of department subtrees and sets of rule tags that somebody asked for already.
+    /// Unions of department subtrees that somebody asked for already.
     pub(super) unions: Mutex<HashMap<i64, Arc<Set>>>,
-    pub(super) rules: Mutex<HashMap<i64, Arc<Set>>>,
+    /// Sets of rule tags that somebody asked for already, with how many tags had expired then.
+    pub(super) rules: Mutex<HashMap<i64, (usize, Arc<Set>)>>,
 }
 
 /// A tag with its rule read.
@@ -57,6 +58,8 @@ pub(super) struct Names {
     pub(super) departments: HashMap<String, i64>,
     pub(super) reachable: HashMap<String, i64>,
     pub(super) everyone: Option<i64>,
+    /// When tags expire, ascending.
+    pub(super) ends: Vec<At>,
 }
 
 impl Names {
@@ -73,7 +76,9 @@ impl Names {
                 }
             };
             place.insert(tag.name.clone(), tag.id);
+            names.ends.extend(tag.expire_at);
         }
+        names.ends.sort_unstable();
         names
     }
 }
@@ -90,6 +95,13 @@ impl Snapshot {
     #[must_use]
     pub fn edition(&self) -> i64 {
         self.edition
+    }
+
+    /// How many tags have expired by a moment. What was resolved with tags holds for as long as this number and
+    /// the edition stay as they are.
+    #[must_use]
+    pub fn expired(&self, now: At) -> usize {
+        self.names.ends.partition_point(|end| *end <= now)
     }
 
     /// External ids and ordinals.

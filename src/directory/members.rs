@@ -55,8 +55,8 @@ impl MemberEdit {
     /// nobody has is left out and listed.
     ///
     /// # Errors
-    /// `FIELD_REQUIRED` without a tag, `FIELD_TOO_LONG` for too many ids, `FIELD_INVALID` for a rule tag, `NOT_FOUND` for the tag,
-    /// and those of the store. Earlier edits stand.
+    /// `FIELD_REQUIRED` without a tag, `FIELD_TOO_LONG` for too many ids, `FIELD_INVALID` for a rule tag,
+    /// `TAG_NOT_GRANTED`, `NOT_FOUND` for the tag, and those of the store. Earlier edits stand.
     pub async fn put(&mut self, tag: &str, add: &[String], remove: &[String]) -> Result<(), Refusal> {
         let row = self.next;
         self.next += 1;
@@ -69,8 +69,10 @@ impl MemberEdit {
         line::longest("add", add.len(), IDS_MAX, "entries")?;
         line::longest("remove", remove.len(), IDS_MAX, "entries")?;
         let parts = self.registrar.parts.clone();
+        self.registrar.bury(&[name.as_str()]).await?;
         let snapshot = parts.memory.index.snapshot();
-        let Tag { id, kind, .. } = snapshot.tag(&name).ok_or_else(|| tags::not_found(&name))?.tag;
+        let kept = self.registrar.editable(&self.caller, &name, &snapshot)?;
+        let Tag { id, kind, .. } = *kept.ok_or_else(|| tags::not_found(&name))?;
         if kind != TagKind::Static {
             let message = format!("Tag `{name}` is a rule and has no members to edit. Change its rule.");
             return Err(Refusal::new(Reason::FieldInvalid, message).field("tag").with("tag", name));

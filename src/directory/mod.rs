@@ -5,11 +5,13 @@
 
 mod check;
 mod departments;
+mod expiry;
 mod follow;
 mod leaving;
 mod members;
 mod moving;
 mod sync;
+mod tag_write;
 mod tags;
 mod users;
 
@@ -24,12 +26,13 @@ pub use moving::{DepartmentMoved, GrantChange};
 pub use sync::{
     ENDED_MAX, NO_ROW, SHARE_DEFAULT, SyncDifference, SyncDone, SyncDraft, SyncProgress, SyncRun, SyncTotals,
 };
-pub use tags::{TagFilter, TagView, TagWritten};
+pub use tag_write::TagWritten;
+pub use tags::{TagFilter, TagView};
 pub use users::{UserBulk, UserQuery, UsersUpserted};
 
 pub use crate::store::{DepartmentDraft, RowError, TagDraft};
 
-use crate::access::{Audit, Caller};
+use crate::access::{Audit, Caller, Policy};
 use crate::domain::access::KeyScope;
 use crate::domain::refusal::Refusal;
 use crate::runtime::clock::SharedClock;
@@ -58,6 +61,8 @@ pub struct RegistrarParts {
     pub audit: Audit,
     /// What keeps the memory true.
     pub follower: Follower,
+    /// Whom grants reach.
+    pub policy: Arc<Policy>,
     /// The time.
     pub clock: SharedClock,
     /// Where ids come from.

@@ -1,42 +1,33 @@
-//! Tags: made, changed, deleted and looked up. Who is in them is edited in [`super::members`].
+//! Tags as callers read them: looked up, listed, counted. Writing is in [`super::tag_write`].
 
 use std::sync::Arc;
 
-use super::{Registrar, check, may_tag};
+use super::{Registrar, check};
 use crate::access::Caller;
-use crate::audience::parse::parse;
+use crate::audience::Snapshot;
 use crate::audience::resolve::{Usable, expression};
-use crate::audience::{Snapshot, rule};
 use crate::domain::access::KeyScope;
 use crate::domain::audience::{Expression, Term};
 use crate::domain::audit::{Action, Deed, Object};
-use crate::domain::directory::{Tag, TagKind};
 use crate::domain::line;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::set::Set;
-use crate::store::TagDraft;
+use crate::domain::tag::{Tag, TagKind};
 
-/// A tag with how many people it holds.
+/// Counts below this are withheld from those whose grants do not cover the people.
+const COUNT_SHOWN_MIN: u64 = 5;
+
+/// A tag with how many people it holds, as far as the caller may know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagView {
     /// The tag.
     pub tag: Tag,
     /// External id of the owning department.
     pub department: Option<String>,
-    /// Its members; of a rule tag those that the rule names now, 0 if it names nothing any more.
-    pub count: u64,
-}
-
-/// What a write of a tag did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TagWritten {
-    /// The tag as it is now.
-    pub view: TagView,
-    /// It did not exist before.
-    pub created: bool,
-    /// The change number.
-    pub seq: i64,
+    /// Its members; of a rule tag those that the rule names now, 0 if it names nothing any more. `None`: one to four
+    /// whom no grant of the caller covers.
+    pub count: Option<u64>,
 }
 
 /// Which tags to list.
@@ -49,72 +40,6 @@ pub struct TagFilter {
 }
 
 impl Registrar {
-    /// Creates a static or rule tag, or changes its title, owner or rule. The rule of a caller without `ADMIN` may
-    /// use the tags that the caller may use, and no others.
-    ///
-    /// # Errors
-    /// `SCOPE_MISSING` without `TAGS`, `TEST_KEY`, those of a wrong field or rule, `TAG_CYCLE`, `ID_TAKEN` for a
-    /// tag of another kind, `UNKNOWN_DEPARTMENT`.
-    pub async fn upsert_tag(&self, caller: &Caller, mut draft: TagDraft) -> Result<TagWritten, Refusal> {
-        may_tag(caller)?;
-        draft.name = check::tag_name("tag.tag", &draft.name)?;
-        line::one_line("tag.title", &draft.title, line::NAME_CHARS_MAX)?;
-        if let Some(department) = &draft.department {
-            check::external_id("tag.owner_department_id", department)?;
-        }
-        let snapshot = self.parts.memory.index.snapshot();
-        self.check_rule(caller, &draft, &snapshot)?;
-        let known = snapshot.tag(&draft.name).map(|entry| entry.tag.id);
-        let created = known.is_none();
-        let deed = Deed::of(Action::TagUpsert).on(known.map_or(Object::None, Object::Tag)).over([format!("{draft:?}")]);
-        self.parts.audit.record(caller, deed).await?;
-        let (tag, seq) = self.parts.store.directory.upsert_tag(draft, self.parts.clock.now()).await?;
-        if created {
-            // What it is was not known before.
-            self.parts.audit.record(caller, Deed::of(Action::TagUpsert).on(Object::Tag(tag.id))).await?;
-        }
-        self.parts.follower.catch_up(seq).await?;
-        Ok(TagWritten { view: view(tag, &self.parts.memory.index.snapshot()), created, seq })
-    }
-
-    fn check_rule(&self, caller: &Caller, draft: &TagDraft, snapshot: &Snapshot) -> Result<(), Refusal> {
-        let at_rule = |refusal: Refusal| refusal.field("tag.rule");
-        match (draft.kind, draft.rule.as_deref().filter(|text| !text.trim().is_empty())) {
-            (TagKind::Static, None) => Ok(()),
-            (TagKind::Static, Some(_)) => {
-                let message = "A static tag has no rule. Leave the rule out, or make a rule tag.";
-                Err(Refusal::new(Reason::FieldInvalid, message).field("tag.rule"))
-            }
-            (TagKind::Rule, Some(text)) => {
-                let tree = parse(text).map_err(at_rule)?;
-                rule::check(&draft.name, &tree, snapshot, &self.usable(caller)).map_err(at_rule)
-            }
-            (TagKind::Rule, None) => {
-                let message = "Give the rule as an audience expression, such as grade:2021 AND department:cs.";
-                Err(Refusal::new(Reason::FieldRequired, message).field("tag.rule"))
-            }
-            (TagKind::Department | TagKind::Reachable | TagKind::Everyone, _) => {
-                let message = "The service keeps tags of this kind itself. Make a static or a rule tag.";
-                Err(Refusal::new(Reason::FieldInvalid, message).field("tag.kind"))
-            }
-        }
-    }
-
-    /// Deletes a tag; people stay. Returns the change number.
-    ///
-    /// # Errors
-    /// `SCOPE_MISSING` without `TAGS`, `TEST_KEY`, `NOT_FOUND`.
-    pub async fn delete_tag(&self, caller: &Caller, name: &str) -> Result<i64, Refusal> {
-        may_tag(caller)?;
-        let name = check::tag_name("tag", name)?;
-        let known = self.parts.memory.index.snapshot().tag(&name).map(|entry| entry.tag.id);
-        let deed = Deed::of(Action::TagDelete).on(known.map_or(Object::None, Object::Tag)).over([&name]);
-        self.parts.audit.record(caller, deed).await?;
-        let seq = self.parts.store.directory.delete_tag(&name, self.parts.clock.now()).await?;
-        self.parts.follower.catch_up(seq).await?;
-        Ok(seq)
-    }
-
     /// One tag. A tag that the caller may neither use nor edit answers like one that does not exist.
     ///
     /// # Errors
@@ -123,8 +48,8 @@ impl Registrar {
         caller.require(KeyScope::Read)?;
         let name = check::tag_name("tag", name)?;
         let snapshot = self.parts.memory.index.snapshot();
-        let entry = snapshot.tag(&name).filter(|_| self.seen(caller).allows(&name));
-        entry.map(|entry| view(entry.tag.clone(), &snapshot)).ok_or_else(|| not_found(&name))
+        let entry = snapshot.tag(&name).filter(|entry| self.knows(caller, &entry.tag));
+        entry.map(|entry| self.view(caller, &entry.tag, &snapshot)).ok_or_else(|| not_found(&name))
     }
 
     /// Tags by name.
@@ -135,11 +60,10 @@ impl Registrar {
         caller.require(KeyScope::Read)?;
         line::one_line("query", &filter.query, line::NAME_CHARS_MAX)?;
         let snapshot = self.parts.memory.index.snapshot();
-        let seen = if filter.usable_only { self.usable(caller) } else { self.seen(caller) };
-        let query = filter.query.to_lowercase();
+        let (usable, query) = (self.usable(caller), filter.query.to_lowercase());
         let wanted = |tag: &Tag| {
-            seen.allows(&tag.name)
-                && (tag.name.to_lowercase().contains(&query) || tag.title.to_lowercase().contains(&query))
+            (tag.name.to_lowercase().contains(&query) || tag.title.to_lowercase().contains(&query))
+                && (usable.allows(tag) || (!filter.usable_only && self.edits(caller, tag)))
         };
         let after = page.after::<String>()?;
         let rest =
@@ -147,13 +71,13 @@ impl Registrar {
         let mut tags: Vec<&Tag> = rest.filter(|tag| wanted(tag)).collect();
         tags.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         let found = Page::first(tags, page.limit(), |tag| tag.name.clone());
-        Ok(found.map(|tag| view(tag.clone(), &snapshot)))
+        Ok(found.map(|tag| self.view(caller, tag, &snapshot)))
     }
 
-    /// External ids of a tag's members, in the order in which they came into the directory.
+    /// External ids of a tag's members, in the order in which they came into the directory, for those who may edit it.
     ///
     /// # Errors
-    /// `SCOPE_MISSING` without `TAGS`, `NOT_FOUND`, `PAGE_TOKEN_INVALID`.
+    /// `SCOPE_MISSING` without `TAGS`, `TAG_NOT_GRANTED`, `NOT_FOUND`, `PAGE_TOKEN_INVALID`.
     pub async fn tag_members(
         &self,
         caller: &Caller,
@@ -164,9 +88,9 @@ impl Registrar {
         let name = check::tag_name("tag", name)?;
         let after = page.after::<u32>()?;
         let snapshot = self.parts.memory.index.snapshot();
-        let tag = &snapshot.tag(&name).ok_or_else(|| not_found(&name))?.tag;
+        let tag = self.editable(caller, &name, &snapshot)?.ok_or_else(|| not_found(&name))?;
         self.parts.audit.record(caller, Deed::of(Action::TagMembers).on(Object::Tag(tag.id))).await?;
-        let members = members(tag, &snapshot).unwrap_or_default();
+        let members = self.members(tag, &snapshot).unwrap_or_default();
         let from = after.map_or(Some(0), |last| last.checked_add(1));
         let rest = from.into_iter().flat_map(|from| members.range(from..));
         let found = Page::first(rest, page.limit(), u32::to_string);
@@ -175,32 +99,38 @@ impl Registrar {
     }
 
     /// The tags that a caller may use in an expression.
-    fn usable(&self, caller: &Caller) -> Usable {
-        if caller.may(KeyScope::Admin) {
-            return Usable::Any;
+    pub(super) fn usable(&self, caller: &Caller) -> Usable {
+        let now = self.parts.clock.now();
+        if caller.administered(now).is_everywhere() {
+            return Usable::any(now);
         }
-        self.parts.memory.grants.usable(caller.principal, self.parts.clock.now())
+        self.parts.memory.grants.usable(caller.principal, now)
     }
 
-    /// The tags that a caller may know of.
-    fn seen(&self, caller: &Caller) -> Usable {
-        if caller.may(KeyScope::Tags) { Usable::Any } else { self.usable(caller) }
+    /// Whether a caller may know of a tag.
+    fn knows(&self, caller: &Caller, tag: &Tag) -> bool {
+        self.usable(caller).allows(tag) || self.edits(caller, tag)
     }
-}
 
-fn view(tag: Tag, snapshot: &Snapshot) -> TagView {
-    let department = tag.department_id.and_then(|id| snapshot.tree().get(id)).map(|one| one.external_id.clone());
-    let count = match tag.kind {
-        TagKind::Rule => members(&tag, snapshot).map_or(0, |set| set.len()),
-        _ => snapshot.members(tag.id).len(),
-    };
-    TagView { tag, department, count }
-}
+    /// The tag as the caller may see it.
+    pub(super) fn view(&self, caller: &Caller, tag: &Tag, snapshot: &Snapshot) -> TagView {
+        let department = tag.department_id.and_then(|id| snapshot.tree().get(id)).map(|one| one.external_id.clone());
+        let (members, now) = (self.members(tag, snapshot).unwrap_or_default(), self.parts.clock.now());
+        let covered = || self.parts.policy.outside(caller.principal, &members, snapshot, now) == 0;
+        let shown = !(1..COUNT_SHOWN_MIN).contains(&members.len()) || self.edits(caller, tag) || covered();
+        let mut tag = tag.clone();
+        if !self.edits(caller, &tag) {
+            tag.user_grants.clear();
+        }
+        TagView { tag, department, count: shown.then(|| members.len()) }
+    }
 
-fn members(tag: &Tag, snapshot: &Snapshot) -> Option<Set> {
-    match tag.kind {
-        TagKind::Rule => expression(&Expression::Term(Term::Tag(tag.name.clone())), snapshot, &Usable::Any).ok(),
-        _ => Some(Set::clone(snapshot.members(tag.id))),
+    fn members(&self, tag: &Tag, snapshot: &Snapshot) -> Option<Set> {
+        let any = Usable::any(self.parts.clock.now());
+        match tag.kind {
+            TagKind::Rule => expression(&Expression::Term(Term::Tag(tag.name.clone())), snapshot, &any).ok(),
+            _ => Some(Set::clone(snapshot.members(tag.id))),
+        }
     }
 }
 

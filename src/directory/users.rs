@@ -11,6 +11,7 @@ use crate::domain::line;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::set::Set;
+use crate::domain::time::At;
 use crate::store::{RowError, UserFilter};
 
 /// Rows that are written in one transaction.
@@ -120,7 +121,7 @@ impl Registrar {
             }
         };
         let under = query.department.as_ref().map(|id| of_department(id, &snapshot)).transpose()?;
-        let tagged = query.tag.as_ref().map(|name| of_tag(name, &snapshot)).transpose()?;
+        let tagged = query.tag.as_ref().map(|name| of_tag(name, &snapshot, self.parts.clock.now())).transpose()?;
         Ok([under, tagged, looked_after].into_iter().flatten().reduce(|all, part| all & part))
     }
 }
@@ -145,11 +146,12 @@ fn of_department(id: &str, snapshot: &Snapshot) -> Result<Set, Refusal> {
     Ok(Set::clone(&snapshot.under(department.id)))
 }
 
-fn of_tag(name: &str, snapshot: &Snapshot) -> Result<Set, Refusal> {
+fn of_tag(name: &str, snapshot: &Snapshot, now: At) -> Result<Set, Refusal> {
+    let any = Usable::any(now);
     let name = check::tag_name("tag", name)?;
     match snapshot.tag(&name) {
-        Some(entry) if entry.tag.kind == TagKind::Static => Ok(Set::clone(snapshot.members(entry.tag.id))),
-        _ => expression(&Expression::Term(Term::Tag(name)), snapshot, &Usable::Any).map_err(|one| one.field("tag")),
+        Some(entry) if entry.tag.kind == TagKind::Static && any.allows(&entry.tag) => Ok(Set::clone(snapshot.members(entry.tag.id))),
+        _ => expression(&Expression::Term(Term::Tag(name)), snapshot, &any).map_err(|one| one.field("tag")),
     }
 }
 
@@ -203,7 +205,9 @@ impl UserBulk {
             let mut place = 0..;
             places.retain(|_| place.next().is_none_or(|place| !kept.contains(&place)));
         }
-        add_kept_tags(&mut rows, &parts.memory.index.snapshot(), Tags::All);
+        let named: Vec<&str> = rows.iter().flat_map(|row| &row.tags).map(String::as_str).collect();
+        self.registrar.bury(&named).await?;
+        add_kept_tags(&mut rows, &parts.memory.index.snapshot(), Tags::All, parts.clock.now());
         let written = parts.store.directory.upsert_users(rows, parts.clock.now()).await?;
         self.written.created += written.created;
         self.written.updated += written.updated;
@@ -228,14 +232,14 @@ pub(super) enum Tags {
 
 /// An upsert adds tags and takes none away, while the store's rows are whole: the tags that stay with a user are
 /// added to the row.
-pub(super) fn add_kept_tags(rows: &mut [UserDraft], snapshot: &Snapshot, stay: Tags) {
+pub(super) fn add_kept_tags(rows: &mut [UserDraft], snapshot: &Snapshot, stay: Tags, now: At) {
     let ids: Vec<&str> = rows.iter().map(|row| row.external_id.as_str()).collect();
     let ordinals = snapshot.users().ordinals(&ids);
     let known: Set = ordinals.iter().flatten().copied().collect();
     if known.is_empty() {
         return;
     }
-    let sets = snapshot.tags().filter(|entry| entry.tag.kind == TagKind::Static);
+    let sets = snapshot.tags().filter(|entry| entry.tag.kind == TagKind::Static && entry.tag.is_current(now));
     let kept: Vec<(&str, Set)> = sets
         .map(|entry| (entry.tag.name.as_str(), snapshot.members(entry.tag.id).as_ref() & &known))
         .filter(|(_, members)| !members.is_empty())

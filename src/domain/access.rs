@@ -6,6 +6,7 @@ use super::channel::Channel;
 use super::class::Class;
 use super::id::{ApplicationId, GrantId, KeyId};
 use super::network::Network;
+use super::tag::{Tag, covers};
 use super::time::At;
 
 /// Whether a key reaches people or only the stub.
@@ -197,7 +198,7 @@ impl Key {
 }
 
 /// A right to send. Empty lists allow nothing, except `tags`, where empty means that no tag may be used
-/// and `any_tag` lifts the limit.
+/// and `any_tag` lifts the limit for tags that are not sensitive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// Its id.
@@ -208,10 +209,12 @@ pub struct Grant {
     pub department_ids: Vec<i64>,
     /// A further scope, as an audience expression; `everyone` covers the whole institution.
     pub audience: Option<String>,
-    /// Names of tags that may be used in expressions.
+    /// Tags that may be used in expressions, by name or as `key:*`.
     pub tags: Vec<String>,
-    /// Every tag may be used.
+    /// Every tag that is not sensitive may be used.
     pub any_tag: bool,
+    /// Tags that may be made and edited, by name or as `key:*`.
+    pub edit_tags: Vec<String>,
     /// Channels that may be used.
     pub channels: Vec<Channel>,
     /// Classes that may be used.
@@ -263,6 +266,7 @@ impl Grant {
             audience: None,
             tags: Vec::new(),
             any_tag: false,
+            edit_tags: Vec::new(),
             channels: Vec::new(),
             classes: Vec::new(),
             per_day: None,
@@ -300,9 +304,52 @@ impl Grant {
         (self.id.made_at() <= at).then(|| not_yet_revoked.state(at))
     }
 
+    /// Whether the grant lets its holder name a tag in an expression. A sensitive tag must be named by the grant
+    /// itself, or the grant by the tag; `key:*` names none.
+    #[must_use]
+    pub fn may_use(&self, tag: &Tag) -> bool {
+        if self.tags.contains(&tag.name) {
+            return true;
+        }
+        let covered = self.any_tag || self.tags.iter().any(|pattern| covers(pattern, &tag.name));
+        covered && (!tag.sensitive || tag.user_grants.contains(&self.id))
+    }
+
+    /// Whether the grant lets its holder make and edit a tag of this name.
+    #[must_use]
+    pub fn may_edit(&self, tag: &str) -> bool {
+        self.edit_tags.iter().any(|pattern| covers(pattern, tag))
+    }
+
     /// Whether the grant is a right at this moment.
     #[must_use]
     pub fn is_valid(&self, now: At) -> bool {
         self.state(now) == GrantState::Active
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tag::TagKind;
+    use super::*;
+
+    #[test]
+    fn a_sensitive_tag_is_used_by_name_only() {
+        let grant = |tags: &[&str], any_tag| Grant {
+            tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            any_tag,
+            ..Grant::new(GrantId(7), Principal::Person(1), Principal::Person(0), At(0))
+        };
+        let plain = Tag::new(1, TagKind::Static, "aid:yes");
+        let sensitive = Tag { sensitive: true, ..plain.clone() };
+        let lent = Tag { user_grants: vec![GrantId(7)], ..sensitive.clone() };
+        for (grant, expected) in [
+            (grant(&[], true), [true, false, true]),
+            (grant(&["aid:*"], false), [true, false, true]),
+            (grant(&["aid:yes"], false), [true, true, true]),
+            (grant(&["other"], false), [false, false, false]),
+        ] {
+            assert_eq!([&plain, &sensitive, &lent].map(|tag| grant.may_use(tag)), expected, "{:?}", grant.tags);
+        }
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::channel::Channel;
+pub use super::tag::{Tag, TagKind, is_tag_name};
 
 /// The user that the first administrator's token belongs to. In no tag, department or `everyone`.
 pub const ADMINISTRATOR: u32 = 0;
@@ -138,92 +139,15 @@ pub struct Address {
     pub value: String,
 }
 
-/// What makes a tag a set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[repr(u8)]
-pub enum TagKind {
-    /// Members are put in and taken out.
-    Static = 1,
-    /// An audience expression, evaluated at use.
-    Rule = 2,
-    /// The direct members of a department; the key is its external id.
-    Department = 3,
-    /// Who has an address on a channel; the key is the channel's name.
-    Reachable = 4,
-    /// Everybody who receives; one tag with an empty key.
-    Everyone = 5,
-}
-
-impl TagKind {
-    /// The kind with a stored number.
-    #[must_use]
-    pub fn from_code(code: i64) -> Option<TagKind> {
-        use TagKind::{Department, Everyone, Reachable, Rule, Static};
-        [Static, Rule, Department, Reachable, Everyone].into_iter().find(|kind| *kind as i64 == code)
-    }
-}
-
-/// A named set of users.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tag {
-    /// The store's key.
-    pub id: i64,
-    /// What makes it a set.
-    pub kind: TagKind,
-    /// `grade:2021` or `freshman`; see [`TagKind`] for the other kinds.
-    pub name: String,
-    /// For people who choose it.
-    pub title: String,
-    /// The expression of a rule tag.
-    pub rule: Option<String>,
-    /// The owning department.
-    pub department_id: Option<i64>,
-}
-
 /// Whether a text can be the institution's id of a user or department.
 #[must_use]
 pub fn is_external_id(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
-/// Whether a text can name a tag: letters of any script, digits, `._-`, at most one colon with something on
-/// both sides, at most 64 characters, and no key that the expression language keeps for itself.
-#[must_use]
-pub fn is_tag_name(text: &str) -> bool {
-    const RESERVED: [&str; 4] = ["department", "user", "tag", "everyone"];
-    let part_ok = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || "._-".contains(c));
-    let (key, value) = match text.split_once(':') {
-        Some((key, value)) => (key, Some(value)),
-        None => (text, None),
-    };
-    let operator = ["and", "or", "not"].contains(&key.to_lowercase().as_str());
-    text.chars().count() <= 64
-        && part_ok(key)
-        && value.is_none_or(part_ok)
-        && !RESERVED.contains(&key.to_lowercase().as_str())
-        && !operator
-        && !has_look_alike(text)
-}
-
-/// Full-width forms look like ASCII and are not: `ｇrade` must not become a second `grade`.
-fn has_look_alike(text: &str) -> bool {
-    text.chars().any(|c| ('\u{ff01}'..='\u{ff5e}').contains(&c))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tags_of_any_script_are_named_and_look_alikes_refused() {
-        for good in ["freshman", "grade:2021", "校区:创新港", "dorm:西1.203"] {
-            assert!(is_tag_name(good), "{good}");
-        }
-        for bad in ["", "a:b:c", ":x", "x:", "user:1", "Department:cs", "ｇrade:1", "a b", "NOT", "a|b", "x\u{200d}y"]
-        {
-            assert!(!is_tag_name(bad), "{bad:?}");
-        }
-    }
 
     #[test]
     fn an_expression_is_no_external_id() {

@@ -28,5 +28,6 @@ pub mod request;
 pub mod review;
 pub mod role;
 pub mod set;
+pub mod tag;
 pub mod time;
 pub mod verdict;

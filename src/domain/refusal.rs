@@ -125,6 +125,8 @@ reasons! {
         "授权不包含这个消息等级[ {class}]。请换一个等级，或申请包含它的授权。";
     DepartmentNotGranted = "DEPARTMENT_NOT_GRANTED", PermissionDenied, "The caller may not speak for the department.",
         "调用方不能代表部门[“{department}”]发言。请不填 department_id，或申请包含该部门的授权。";
+    TagNotGranted = "TAG_NOT_GRANTED", PermissionDenied, "No grant lets the caller make or edit the tag.",
+        "没有授权允许建立或编辑标签[“{tag}”]。请申请在 edit_tags 中包含它的授权。";
     SenderNotGranted = "SENDER_NOT_GRANTED", PermissionDenied, "The person acted for holds no grant for this, or the application may not act for persons.",
         "所代表的人没有相应的授权，或应用不能代表个人[（{sender_reason}）]。请不填 sender_user_id，或由本人申请授权。";
     OwnMessage = "OWN_MESSAGE", PermissionDenied, "Nobody reviews a message of their own, or one that was sent in their name.",

@@ -78,8 +78,9 @@ impl Reporter {
     /// The clauses as they treat a person now; one that means nothing any more holds for nobody.
     fn now(&self, ordinal: u32, tree: &Expression) -> Vec<ClauseTest> {
         let (snapshot, her) = (self.index.snapshot(), Set::from_iter([ordinal]));
+        let usable = Usable::any(self.clock.now());
         let test = |term: &crate::domain::audience::Term| {
-            let named = resolve::by_term(&Expression::Term(term.clone()), &her, &snapshot, &Usable::Any);
+            let named = resolve::by_term(&Expression::Term(term.clone()), &her, &snapshot, &usable);
             ClauseTest {
                 clause: term.to_string(),
                 matched: named.is_ok_and(|sets| sets.iter().any(|set| !set.is_empty())),

@@ -43,12 +43,13 @@ pub trait Directory: Send + Sync {
     /// At most `limit` users above ordinal `after`, ascending; none of the service's own.
     async fn list_users(&self, filter: UserFilter, after: Option<u32>, limit: usize) -> Result<Vec<User>>;
 
-    /// Creates a tag or changes its title, owner or rule. The kind of a tag never changes (`ID_TAKEN`).
-    /// Returns the tag and the change number.
+    /// Creates a tag or changes everything of it but its kind (`ID_TAKEN`) and its members. `ETAG_MISMATCH` if the
+    /// draft means another version. Returns the tag and the change number.
     async fn upsert_tag(&self, tag: TagDraft, at: At) -> Result<(Tag, i64)>;
 
-    /// Deletes a static or rule tag; `NOT_FOUND` if there is none. Returns the change number.
-    async fn delete_tag(&self, name: &str, at: At) -> Result<i64>;
+    /// Deletes a static or rule tag; `NOT_FOUND` if there is none, `ETAG_MISMATCH` if it is not of the version that is
+    /// meant. Returns the change number.
+    async fn delete_tag(&self, name: &str, version: Option<i64>, at: At) -> Result<i64>;
 
     /// Puts users into a static tag and takes users out. Who is in already is not added again.
     async fn edit_tag(&self, name: &str, add: Set, remove: Set, at: At) -> Result<MembersWritten>;
@@ -78,10 +79,39 @@ pub struct TagDraft {
     pub kind: TagKind,
     /// For people who choose it.
     pub title: String,
+    /// What it is for.
+    pub description: String,
     /// The expression of a rule tag.
     pub rule: Option<String>,
     /// External id of the owning department.
     pub department: Option<String>,
+    /// Only grants that name it may use it, and those in `user_grants`.
+    pub sensitive: bool,
+    /// Grants to which it is as if it were not sensitive.
+    pub user_grants: Vec<GrantId>,
+    /// From then on it is no tag any more.
+    pub expire_at: Option<At>,
+    /// The version that is to be changed; `None`: any, or none.
+    pub version: Option<i64>,
+}
+
+impl TagDraft {
+    /// A tag with nothing but its name.
+    #[must_use]
+    pub fn new(name: impl Into<String>, kind: TagKind) -> TagDraft {
+        TagDraft {
+            name: name.into(),
+            kind,
+            title: String::new(),
+            description: String::new(),
+            rule: None,
+            department: None,
+            sensitive: false,
+            user_grants: Vec::new(),
+            expire_at: None,
+            version: None,
+        }
+    }
 }
 
 /// Which users to list.

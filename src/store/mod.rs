@@ -36,6 +36,7 @@ mod roles;
 mod settling;
 mod sources;
 pub mod sqlite;
+mod tags;
 mod users;
 
 use std::sync::Arc;

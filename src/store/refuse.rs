@@ -97,6 +97,11 @@ pub(super) fn of_another_source() -> Refusal {
     Refusal::new(Reason::IdTaken, message).field("user.user_id")
 }
 
+/// Somebody else was first.
+pub(super) fn changed_meanwhile(field: &str) -> Refusal {
+    Refusal::new(Reason::EtagMismatch, "Somebody changed it in the meantime; read it again, then repeat.").field(field)
+}
+
 /// There is no such key.
 pub(super) fn unknown_key() -> Refusal {
     Refusal::new(Reason::NotFound, "There is no such key.").field("key_id")

@@ -290,8 +290,7 @@ impl Bulk {
 
     fn create(&mut self, kind: TagKind, name: &str) -> i64 {
         self.seq += 1;
-        let (name, title) = (name.to_owned(), String::new());
-        self.tags.push(Tag { id: self.seq, kind, name, title, rule: None, department_id: None });
+        self.tags.push(Tag::new(self.seq, kind, name));
         self.seq
     }
 

@@ -13,11 +13,11 @@ use crate::domain::audience::Audience;
 use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::channel::Channel;
 use crate::domain::class::Class;
-use crate::domain::directory::is_tag_name;
 use crate::domain::id::GrantId;
 use crate::domain::line;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::tag::is_tag_pattern;
 use crate::domain::time::At;
 
 /// The most departments or tags of one grant.
@@ -32,8 +32,10 @@ pub struct GrantDraft {
     pub department_ids: Vec<String>,
     /// A further scope, as an expression.
     pub audience: Option<String>,
-    /// Tags that may be used in expressions; empty: every tag.
+    /// Tags that may be used in expressions, by name or as `key:*`; empty: every tag that is not sensitive.
     pub tags: Vec<String>,
+    /// Tags that may be made and edited, by name or as `key:*`.
+    pub edit_tags: Vec<String>,
     /// Channels that may be used.
     pub channels: Vec<Channel>,
     /// Classes that may be used; empty: notice and transactional.
@@ -125,6 +127,7 @@ impl Admin {
             audience: draft.audience,
             any_tag: draft.tags.is_empty(),
             tags: draft.tags,
+            edit_tags: draft.edit_tags,
             channels: draft.channels,
             classes,
             per_day: draft.per_day,
@@ -284,9 +287,12 @@ impl Admin {
             return refuse(Reason::FieldRequired, "grant.channels", "Say over which channels the grant may send.");
         }
         line::longest("grant.department_ids", draft.department_ids.len(), LIST_MAX, "entries")?;
-        line::longest("grant.tags", draft.tags.len(), LIST_MAX, "entries")?;
-        if draft.tags.iter().any(|tag| !is_tag_name(tag)) {
-            return refuse(Reason::FieldInvalid, "grant.tags", "A tag is a name such as freshman or grade:2021.");
+        for (field, tags) in [("grant.tags", &draft.tags), ("grant.edit_tags", &draft.edit_tags)] {
+            line::longest(field, tags.len(), LIST_MAX, "entries")?;
+            if tags.iter().any(|tag| !is_tag_pattern(tag)) {
+                let message = "A tag is a name such as freshman or grade:2021; grade:* is every tag of a key.";
+                return refuse(Reason::FieldInvalid, field, message);
+            }
         }
         if draft.expire_at.is_some_and(|end| end <= draft.valid_after.unwrap_or(now).max(now)) {
             return refuse(Reason::FieldInvalid, "grant.expire_at", "The grant would end before it begins.");
@@ -297,7 +303,7 @@ impl Admin {
                 refusal
             };
             let tree = parse::parse(audience).map_err(named)?;
-            resolve::expression(&tree, &self.parts.index.snapshot(), &Usable::Any).map_err(named)?;
+            resolve::expression(&tree, &self.parts.index.snapshot(), &Usable::any(now)).map_err(named)?;
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! Each side of a request that a grant must cover, as one small question.
 
-use super::Asked;
+use std::sync::Arc;
+
+use super::{Asked, Request};
 use crate::access::scope::is_everything;
 use crate::audience::resolve::{Usable, unknown_tag};
 use crate::domain::access::Grant;
@@ -59,17 +61,18 @@ fn department(asked: &Asked<'_>, grant: &Grant) -> Option<Refusal> {
 /// The caller may name tags of all its grants, but no publish puts the tags of one grant together with the
 /// reach of another.
 fn tags(asked: &Asked<'_>, grant: &Grant) -> Option<Refusal> {
-    if grant.any_tag {
-        return None;
-    }
-    let name = asked.request.tags.iter().find(|name| !grant.tags.contains(name))?;
-    let usable = Usable::Only(grant.tags.iter().cloned().collect());
-    Some(unknown_tag(name, asked.request.snapshot, &usable))
+    let Request { snapshot, now, tags, .. } = *asked.request;
+    let usable = |name: &str| {
+        let entry = snapshot.tag(name);
+        entry.is_some_and(|entry| entry.tag.is_current(now) && grant.may_use(&entry.tag))
+    };
+    let name = tags.iter().find(|name| !usable(name))?;
+    Some(unknown_tag(name, snapshot, &Usable::by(vec![Arc::new(grant.clone())], now)))
 }
 
 fn reach(asked: &Asked<'_>, grant: &Grant) -> Option<Refusal> {
     let request = asked.request;
-    let outside = asked.scopes.of(grant, request.snapshot).outside(request.audience);
+    let outside = asked.scopes.of(grant, request.snapshot, request.now).outside(request.audience);
     if outside == 0 {
         return None;
     }

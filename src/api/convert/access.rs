@@ -217,6 +217,7 @@ pub fn grant_draft(wanted: Option<v1::Grant>, directory: &Snapshot) -> Result<Gr
         department_ids: wanted.department_ids,
         audience: some(wanted.audience),
         tags: wanted.tags,
+        edit_tags: wanted.edit_tags,
         channels: if channels.is_empty() { Channel::ALL.to_vec() } else { channels },
         classes: wanted.classes.iter().enumerate().map(class).collect::<Result<Vec<Class>, _>>()?,
         per_day: limit("grant.per_day", wanted.per_day)?,
@@ -280,6 +281,7 @@ pub fn grant(grant: &Grant, holder: v1::Principal, giver: v1::Principal, directo
         state: grant_state(grant.state(now)).into(),
         etag: grant.version.to_string(),
         tags: grant.tags.clone(),
+        edit_tags: grant.edit_tags.clone(),
         revoked_at: grant.revoked_at.map(time::stamp),
     }
 }

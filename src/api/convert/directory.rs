@@ -1,6 +1,6 @@
 //! Departments, users and tags, both ways.
 
-use super::{absent, count, enums, error_row, invalid, required, some};
+use super::{absent, count, enums, error_row, invalid, message, required, some, time};
 use crate::api::v1;
 use crate::directory::{
     DepartmentDraft, DepartmentMoved, DepartmentView, GrantChange, MembersEdited, TagDraft, TagView, UsersUpserted,
@@ -155,24 +155,41 @@ pub fn upserted(done: UsersUpserted) -> v1::UpsertUsersResponse {
     }
 }
 
+/// The version that an etag means; `None` for an empty one.
+///
+/// # Errors
+/// `FIELD_INVALID`.
+pub fn version(path: &str, etag: &str) -> Result<Option<i64>, Refusal> {
+    match etag {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| invalid(path, "is none that the service gave; read the record again")),
+    }
+}
+
 /// A tag as its caller wants it.
 ///
 /// # Errors
-/// `FIELD_REQUIRED`, `FIELD_INVALID`, or `NOT_YET_AVAILABLE` for a field that is not served.
+/// `FIELD_REQUIRED`, `FIELD_INVALID`.
 pub fn tag_draft(wanted: Option<v1::Tag>) -> Result<TagDraft, Refusal> {
     let wanted = wanted.ok_or_else(|| required("tag"))?;
-    absent(wanted.description.is_empty(), "tag.description")?;
-    absent(!wanted.sensitive, "tag.sensitive")?;
-    absent(wanted.user_grants.is_empty(), "tag.user_grants")?;
-    absent(wanted.expire_at.is_none(), "tag.expire_at")?;
-    absent(wanted.etag.is_empty(), "tag.etag")?;
     let kind = match v1::TagKind::try_from(wanted.kind) {
         Ok(v1::TagKind::Unspecified | v1::TagKind::Static) => TagKind::Static,
         Ok(v1::TagKind::Rule) => TagKind::Rule,
         _ => return Err(invalid("tag.kind", "is neither STATIC nor RULE; other tags are kept by the service")),
     };
-    let department = some(wanted.owner_department_id);
-    Ok(TagDraft { name: wanted.tag, kind, title: wanted.title, rule: some(wanted.rule), department })
+    let grant = |(place, id): (usize, &String)| message::id(&format!("tag.user_grants[{place}]"), id);
+    Ok(TagDraft {
+        name: wanted.tag,
+        kind,
+        title: wanted.title,
+        description: wanted.description,
+        rule: some(wanted.rule),
+        department: some(wanted.owner_department_id),
+        sensitive: wanted.sensitive,
+        user_grants: wanted.user_grants.iter().enumerate().map(grant).collect::<Result<_, _>>()?,
+        expire_at: time::at_if("tag.expire_at", wanted.expire_at.as_ref())?,
+        version: version("tag.etag", &wanted.etag)?,
+    })
 }
 
 /// A tag as the wire carries it.
@@ -191,8 +208,13 @@ pub fn tag(view: TagView) -> v1::Tag {
         owner_department_id: view.department.unwrap_or_default(),
         kind: kind.into(),
         rule: view.tag.rule.unwrap_or_default(),
-        count: count(view.count),
-        ..Default::default()
+        description: view.tag.description,
+        sensitive: view.tag.sensitive,
+        user_grants: view.tag.user_grants.iter().map(ToString::to_string).collect(),
+        count: count(view.count.unwrap_or_default()),
+        under_five: view.count.is_none(),
+        expire_at: view.tag.expire_at.map(time::stamp),
+        etag: view.tag.version.to_string(),
     }
 }
 
@@ -264,7 +286,5 @@ mod tests {
             let refusal = user_draft(Some(row)).unwrap_err();
             assert_eq!((refusal.reason, refusal.field.as_deref()), (Reason::NotYetAvailable, Some(field)));
         }
-        let secret = v1::Tag { sensitive: true, ..Default::default() };
-        assert_eq!(tag_draft(Some(secret)).unwrap_err().reason, Reason::NotYetAvailable);
     }
 }

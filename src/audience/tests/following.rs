@@ -21,7 +21,7 @@ fn members(seq: i64, tag_id: i64, added: Set, removed: Set) -> Change {
 }
 
 fn who(index: &Index, text: &str) -> Set {
-    resolve(&Audience::Expression(text.to_owned()), &index.snapshot(), &Usable::Any).unwrap().set
+    resolve(&Audience::Expression(text.to_owned()), &index.snapshot(), &Usable::any(At(0))).unwrap().set
 }
 
 #[test]

@@ -4,9 +4,14 @@ mod following;
 mod parsing;
 mod resolving;
 
-use super::Index;
+use std::sync::Arc;
+
+use super::{Index, Usable};
+use crate::domain::access::{Grant, Principal};
 use crate::domain::directory::{Department, Tag, TagKind};
+use crate::domain::id::GrantId;
 use crate::domain::set::Set;
+use crate::domain::time::At;
 use crate::store::DirectoryImage;
 
 /// A set from a list.
@@ -14,8 +19,15 @@ pub(crate) fn set(ordinals: impl IntoIterator<Item = u32>) -> Set {
     ordinals.into_iter().collect()
 }
 
+/// The tags of one grant.
+pub(crate) fn only(tags: &[&str]) -> Usable {
+    let (id, who) = (GrantId(1), Principal::Person(20));
+    let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+    Usable::by(vec![Arc::new(Grant { tags, ..Grant::new(id, who, who, At(0)) })], At(0))
+}
+
 pub(crate) fn tag(id: i64, kind: TagKind, name: &str, rule: Option<&str>) -> Tag {
-    Tag { id, kind, name: name.to_owned(), title: String::new(), rule: rule.map(str::to_owned), department_id: None }
+    Tag { rule: rule.map(str::to_owned), ..Tag::new(id, kind, name) }
 }
 
 pub(crate) fn department(id: i64, external_id: &str, parent_id: Option<i64>) -> Department {

@@ -19,8 +19,8 @@ use crate::api::v1;
 #[derive(Clone, Debug, clap::Args)]
 pub struct ApplyArgs {
     /// TOML with tables `department` (id, name, under), `application` (title, department, channels,
-    /// inbox_for) and `grant` (application or user, departments, audience, channels, classes, tags, per_day,
-    /// per_message, may_act_for). What it does not mention is left alone
+    /// inbox_for) and `grant` (application or user, departments, audience, channels, classes, tags, edit_tags,
+    /// per_day, per_message, may_act_for). What it does not mention is left alone
     file: PathBuf,
     /// Only tell what would be done
     #[arg(long)]

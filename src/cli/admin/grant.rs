@@ -65,6 +65,9 @@ pub struct Create {
     /// Tag it may use, key:* for all of a key; may be repeated; default: every tag that is not sensitive
     #[arg(long = "tag")]
     tags: Vec<String>,
+    /// Tag it may make and edit, key:* for all of a key; may be repeated
+    #[arg(long = "edit-tag", value_name = "TAG")]
+    edit_tags: Vec<String>,
     /// Deliveries per day; 0: no limit
     #[arg(long, default_value_t = 0)]
     per_day: i32,
@@ -105,6 +108,7 @@ async fn give(connection: &Connection, create: Create) -> Result<(), Failure> {
         channels: create.channels.into_iter().map(i32::from).collect(),
         classes: create.classes.into_iter().map(i32::from).collect(),
         tags: create.tags,
+        edit_tags: create.edit_tags,
         per_day: create.per_day,
         per_message: create.per_message,
         may_act_for: create.may_act_for,

@@ -17,7 +17,7 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// What to import.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ImportArgs {
-    /// CSV in UTF-8 with a header: application,user,departments,audience,channels,classes,tags,per_day,per_message
+    /// CSV in UTF-8 with a header: application,user,departments,audience,channels,classes,tags,edit_tags,per_day,per_message
     ///
     /// Any order; a column may be left out. Each line names one holder: an application by its title, or a user by id.
     /// Several departments, channels, classes or tags in a cell are separated by ;
@@ -42,6 +42,8 @@ struct Line {
     classes: String,
     #[serde(default)]
     tags: String,
+    #[serde(default)]
+    edit_tags: String,
     #[serde(default)]
     per_day: Option<i32>,
     #[serde(default)]
@@ -147,6 +149,7 @@ fn said_grant(line: Line) -> SaidGrant {
         channels: list(&line.channels),
         classes: list(&line.classes),
         tags: list(&line.tags),
+        edit_tags: list(&line.edit_tags),
         application: line.application,
         user: line.user,
         audience: line.audience,

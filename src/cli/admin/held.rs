@@ -27,6 +27,8 @@ pub(super) struct SaidGrant {
     #[serde(default)]
     pub(super) tags: Vec<String>,
     #[serde(default)]
+    pub(super) edit_tags: Vec<String>,
+    #[serde(default)]
     pub(super) per_day: i32,
     #[serde(default)]
     pub(super) per_message: i32,
@@ -83,6 +85,7 @@ pub(super) fn read(said: SaidGrant) -> Result<Held, String> {
         channels: channels(&said.channels).map_err(|word| format!("channels: {word}"))?,
         classes: classes.collect::<Result<_, _>>().map_err(|word| format!("classes: {word}"))?,
         tags: said.tags,
+        edit_tags: said.edit_tags,
         per_day: said.per_day,
         per_message: said.per_message,
         may_act_for: said.may_act_for,
@@ -112,6 +115,7 @@ fn says_same(there: &v1::Grant, said: &v1::Grant) -> bool {
         && all_channels(there) == all_channels(said)
         && classes(there) == classes(said)
         && set(&there.tags) == set(&said.tags)
+        && set(&there.edit_tags) == set(&said.edit_tags)
         && (there.per_day, there.per_message, there.may_act_for) == (said.per_day, said.per_message, said.may_act_for)
 }
 

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::super::client::{Connection, Failure, Session, timed};
-use super::super::print;
+use super::super::{print, publish};
 use super::LIST_MAX;
 use crate::api::v1;
 
@@ -23,6 +23,21 @@ pub enum Tag {
         /// An audience expression that says who is in it; left out for a tag whose people are listed
         #[arg(long, value_name = "EXPR", default_value = "", hide_default_value = true)]
         rule: String,
+        /// What it is for
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        description: String,
+        /// The department that answers for it
+        #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+        owner: String,
+        /// When it vanishes, as '2026-09-01 08:00' on campus or in RFC 3339; default: never
+        #[arg(long, value_name = "TIME")]
+        expire: Option<String>,
+        /// Only grants that name it may use it
+        #[arg(long)]
+        sensitive: bool,
+        /// Grant that may use it although it is sensitive; may be repeated
+        #[arg(long = "lend-to", value_name = "GRANT", requires = "sensitive")]
+        user_grants: Vec<String>,
     },
     /// Put people in
     Add(People),
@@ -38,6 +53,9 @@ pub enum Tag {
         /// Part of a tag or of its title
         #[arg(default_value = "", hide_default_value = true)]
         query: String,
+        /// Only those that you may use in an audience
+        #[arg(long)]
+        usable: bool,
     },
 }
 
@@ -55,7 +73,22 @@ pub struct People {
 pub(super) async fn run(connection: &Connection, command: Tag) -> Result<(), Failure> {
     let session = connection.open().await?;
     match command {
-        Tag::Set { tag, title, rule } => set(connection, &session, tag, title, rule).await,
+        Tag::Set { tag, title, rule, description, owner, expire, sensitive, user_grants } => {
+            let kind = if rule.is_empty() { v1::TagKind::Static } else { v1::TagKind::Rule };
+            let wanted = v1::Tag {
+                tag,
+                title,
+                rule,
+                description,
+                owner_department_id: owner,
+                kind: kind.into(),
+                sensitive,
+                user_grants,
+                expire_at: expire.map(|text| publish::parse_time(&text)).transpose()?,
+                ..Default::default()
+            };
+            set(connection, &session, wanted).await
+        }
         Tag::Add(people) => edit(connection, &session, people, false).await,
         Tag::Remove(people) => edit(connection, &session, people, true).await,
         Tag::Delete { tag } => {
@@ -69,19 +102,11 @@ pub(super) async fn run(connection: &Connection, command: Tag) -> Result<(), Fai
             println!("{tag} is removed.");
             Ok(())
         }
-        Tag::List { query } => list(connection, &session, query).await,
+        Tag::List { query, usable } => list(connection, &session, query, usable).await,
     }
 }
 
-async fn set(
-    connection: &Connection,
-    session: &Session,
-    tag: String,
-    title: String,
-    rule: String,
-) -> Result<(), Failure> {
-    let kind = if rule.is_empty() { v1::TagKind::Static } else { v1::TagKind::Rule };
-    let tag = v1::Tag { tag, title, rule, kind: kind.into(), ..Default::default() };
+async fn set(connection: &Connection, session: &Session, tag: v1::Tag) -> Result<(), Failure> {
     let answer = session.directory().upsert_tag(timed(v1::UpsertTagRequest { tag: Some(tag) })).await?.into_inner();
     if connection.json {
         return print::json("UpsertTagResponse", &answer);
@@ -116,15 +141,18 @@ async fn edit(connection: &Connection, session: &Session, people: People, out: b
     }
 }
 
-async fn list(connection: &Connection, session: &Session, query: String) -> Result<(), Failure> {
-    let request = v1::ListTagsRequest { query, page_size: LIST_MAX, ..Default::default() };
+async fn list(connection: &Connection, session: &Session, query: String, usable: bool) -> Result<(), Failure> {
+    let request = v1::ListTagsRequest { query, usable_only: usable, page_size: LIST_MAX, ..Default::default() };
     let answer = session.directory().list_tags(timed(request)).await?.into_inner();
     if connection.json {
         return print::json("ListTagsResponse", &answer);
     }
-    let mut table = print::table(&["tag", "title", "people", "rule"]);
+    let mut table = print::table(&["tag", "title", "people", "rule", "until", ""]);
     for tag in answer.tags {
-        table.add_row([tag.tag, tag.title, print::number(tag.count), tag.rule]);
+        let people = if tag.under_five { "< 5".to_owned() } else { print::number(tag.count) };
+        let until = tag.expire_at.as_ref().map(|end| print::time(Some(end))).unwrap_or_default();
+        let mark = if tag.sensitive { "sensitive" } else { "" };
+        table.add_row([tag.tag, tag.title, people, tag.rule, until, mark.to_owned()]);
     }
     println!("{table}");
     Ok(())

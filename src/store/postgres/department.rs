@@ -56,9 +56,8 @@ pub(super) async fn upsert(session: &Session, rows: Vec<DepartmentDraft>, at: At
     for (id, is_new) in changes {
         if let Some(department) = if is_new { new.next() } else { None } {
             let tag_id = feed.append_new(ChangeCode::Tag);
-            let (name, title) = (department.external_id, String::new());
-            let kind = TagKind::Department;
-            tags.push(Tag { id: tag_id, kind, name, title, rule: None, department_id: Some(id) });
+            let tag = Tag::new(tag_id, TagKind::Department, department.external_id);
+            tags.push(Tag { department_id: Some(id), ..tag });
         }
         feed.append(ChangeCode::Department, id);
     }

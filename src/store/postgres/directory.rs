@@ -80,9 +80,9 @@ impl Directory for Postgres {
         Ok(written)
     }
 
-    async fn delete_tag(&self, name: &str, at: At) -> Result<i64> {
+    async fn delete_tag(&self, name: &str, version: Option<i64>, at: At) -> Result<i64> {
         let session = self.whole_transaction().await?;
-        let seq = tag::delete(&session, name, at).await?;
+        let seq = tag::delete(&session, name, version, at).await?;
         session.commit().await?;
         Ok(seq)
     }

@@ -4,16 +4,19 @@ use tokio_postgres::Row;
 
 use super::encode::{get, known, ordinals};
 use super::feed::Feed;
-use super::session::Session;
+use super::session::{Session, Values};
 use super::{department, member};
 use crate::domain::change::ChangeCode;
-use crate::domain::directory::{Tag, TagKind, UserKind};
+use crate::domain::directory::UserKind;
 use crate::domain::set::Set;
+use crate::domain::tag::{Tag, TagKind};
 use crate::domain::time::At;
 use crate::store::members::MemberChanges;
+use crate::store::tags::{self, Step};
 use crate::store::{MembersWritten, Result, TagDraft, refuse};
 
-const COLUMNS: &str = "select id, kind, name, title, rule, department_id from tag";
+const COLUMNS: &str = "select id, kind, name, title, description, rule, department_id, sensitive, user_grants, \
+                       expire_at, version from tag";
 
 /// The tags with these numbers.
 pub(super) async fn by_ids(session: &Session, ids: &[i64]) -> Result<Vec<Tag>> {
@@ -42,58 +45,81 @@ pub(super) async fn implied(session: &Session) -> Result<Vec<Tag>> {
 
 /// Stores new tags. Their numbers are those of their changes, so that none is ever used twice.
 pub(super) async fn insert(session: &Session, tags: &[Tag]) -> Result<()> {
-    const SQL: &str = "insert into tag (id, kind, name, title, rule, department_id, version) \
-                       select id, kind, name, title, rule, department_id, 1 from unnest($1::bigint[], $2::bigint[], \
-                       $3::text[], $4::text[], $5::text[], $6::bigint[]) \
-                       as new (id, kind, name, title, rule, department_id)";
+    const SQL: &str = "insert into tag (id, kind, name, title, description, rule, department_id, sensitive, \
+                       user_grants, expire_at, version) \
+                       select * from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], \
+                       $7::bigint[], $8::bigint[], $9::text[], $10::bigint[], $11::bigint[])";
     if tags.is_empty() {
         return Ok(());
     }
-    let ids: Vec<i64> = tags.iter().map(|tag| tag.id).collect();
-    let kinds: Vec<i64> = tags.iter().map(|tag| tag.kind as i64).collect();
-    let names: Vec<&str> = tags.iter().map(|tag| tag.name.as_str()).collect();
-    let titles: Vec<&str> = tags.iter().map(|tag| tag.title.as_str()).collect();
+    let column = |value: fn(&Tag) -> i64| tags.iter().map(value).collect::<Vec<i64>>();
+    let maybe = |value: fn(&Tag) -> Option<i64>| tags.iter().map(value).collect::<Vec<Option<i64>>>();
+    let text = |value: fn(&Tag) -> &str| tags.iter().map(value).collect::<Vec<&str>>();
+    let (ids, kinds) = (column(|tag| tag.id), column(|tag| tag.kind as i64));
+    let (names, titles) = (text(|tag| &tag.name), text(|tag| &tag.title));
+    let descriptions = text(|tag| &tag.description);
     let rules: Vec<Option<&str>> = tags.iter().map(|tag| tag.rule.as_deref()).collect();
-    let departments: Vec<Option<i64>> = tags.iter().map(|tag| tag.department_id).collect();
-    session.execute(SQL, &[&ids, &kinds, &names, &titles, &rules, &departments]).await.map(|_| ())
+    let departments = maybe(|tag| tag.department_id);
+    let sensitive = column(|tag| i64::from(tag.sensitive));
+    let grants: Vec<String> = tags.iter().map(tags::grants_text).collect::<Result<_>>()?;
+    let (ends, versions) = (maybe(|tag| tag.expire_at.map(|end| end.0)), column(|tag| tag.version));
+    let values: &Values<'_> = &[
+        &ids,
+        &kinds,
+        &names,
+        &titles,
+        &descriptions,
+        &rules,
+        &departments,
+        &sensitive,
+        &grants,
+        &ends,
+        &versions,
+    ];
+    session.execute(SQL, values).await.map(|_| ())
+}
+
+async fn update(session: &Session, tag: &Tag) -> Result<()> {
+    const SQL: &str = "update tag set title = $2, description = $3, rule = $4, department_id = $5, sensitive = $6, \
+                       user_grants = $7, expire_at = $8, version = $9 where id = $1";
+    let Tag { id, title, description, rule, department_id, version, .. } = tag;
+    let (sensitive, grants) = (i64::from(tag.sensitive), tags::grants_text(tag)?);
+    let end = tag.expire_at.map(|end| end.0);
+    let values: &Values<'_> = &[id, title, description, rule, department_id, &sensitive, &grants, &end, version];
+    session.execute(SQL, values).await.map(|_| ())
 }
 
 /// Creates a static or rule tag or changes it. Returns it with the change number.
 pub(super) async fn upsert(session: &Session, draft: TagDraft, at: At) -> Result<(Tag, i64)> {
-    const UPDATE: &str =
-        "update tag set title = $2, rule = $3, department_id = $4, version = version + 1 where id = $1";
-    if !matches!(draft.kind, TagKind::Static | TagKind::Rule) {
-        return Err(refuse::tag_follows_from_others().into());
-    }
     let mut feed = Feed::lock(session).await?;
     let department_id = match &draft.department {
         Some(department) => Some(department::id_of(session, department, "tag.department_id").await?),
         None => None,
     };
     let kept = named(session, std::slice::from_ref(&draft.name)).await?.pop();
-    let id = kept.as_ref().map_or(0, |kept| kept.id);
-    let TagDraft { name, kind, title, rule, .. } = draft;
-    let mut wanted = Tag { id, kind, name, title, rule, department_id };
-    match kept {
-        None => {
-            wanted.id = feed.append_new(ChangeCode::Tag);
-            insert(session, std::slice::from_ref(&wanted)).await?;
+    let tag = match tags::step(draft, department_id, kept)? {
+        Step::Keep(tag) => tag,
+        Step::Insert(tag) => {
+            let id = feed.append_new(ChangeCode::Tag);
+            let tag = Tag { id, version: id, ..tag };
+            insert(session, std::slice::from_ref(&tag)).await?;
+            tag
         }
-        Some(kept) if kept.kind != wanted.kind => return Err(refuse::tag_of_another_kind(&wanted.name).into()),
-        Some(kept) if kept == wanted => {}
-        Some(_) => {
-            session.execute(UPDATE, &[&wanted.id, &wanted.title, &wanted.rule, &wanted.department_id]).await?;
-            feed.append(ChangeCode::Tag, wanted.id);
+        Step::Update(tag) => {
+            update(session, &tag).await?;
+            feed.append(ChangeCode::Tag, tag.id);
+            tag
         }
-    }
+    };
     let seq = feed.write(session, at).await?;
-    Ok((wanted, seq))
+    Ok((tag, seq))
 }
 
 /// Deletes a static or rule tag with its members. Returns the change number.
-pub(super) async fn delete(session: &Session, name: &str, at: At) -> Result<i64> {
+pub(super) async fn delete(session: &Session, name: &str, version: Option<i64>, at: At) -> Result<i64> {
     let mut feed = Feed::lock(session).await?;
     let tag = find(session, name).await?;
+    tags::same_version(version, Some(&tag))?;
     let members = ordinals(member::of(session, tag.id).await?);
     leave(session, tag.id, &members).await?;
     session.execute("delete from tag_segment where tag_id = $1", &[&tag.id]).await?;
@@ -163,7 +189,12 @@ fn read(row: &Row) -> Result<Tag> {
         kind: known(TagKind::from_code(get(row, 1)?), "tag")?,
         name: get(row, 2)?,
         title: get(row, 3)?,
-        rule: get(row, 4)?,
-        department_id: get(row, 5)?,
+        description: get(row, 4)?,
+        rule: get(row, 5)?,
+        department_id: get(row, 6)?,
+        sensitive: get::<i64>(row, 7)? != 0,
+        user_grants: tags::grants_of(get(row, 8)?)?,
+        expire_at: get::<Option<i64>>(row, 9)?.map(At),
+        version: get(row, 10)?,
     })
 }

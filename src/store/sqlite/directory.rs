@@ -80,9 +80,9 @@ impl Directory for Sqlite {
         self.writer.write(move |connection| tag::upsert(connection, tag, at)).await
     }
 
-    async fn delete_tag(&self, name: &str, at: At) -> Result<i64> {
+    async fn delete_tag(&self, name: &str, version: Option<i64>, at: At) -> Result<i64> {
         let name = name.to_owned();
-        self.writer.write(move |connection| tag::delete(connection, &name, at)).await
+        self.writer.write(move |connection| tag::delete(connection, &name, version, at)).await
     }
 
     async fn edit_tag(&self, name: &str, add: Set, remove: Set, at: At) -> Result<MembersWritten> {

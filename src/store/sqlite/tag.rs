@@ -7,16 +7,20 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::encode::{head, known, union};
 use super::{department, fault, feed, member, user};
 use crate::domain::change::ChangeCode;
-use crate::domain::directory::{Tag, TagKind};
+use crate::domain::tag::{Tag, TagKind};
 use crate::domain::set::Set;
 use crate::domain::time::At;
 use crate::store::members::MemberChanges;
+use crate::store::tags::{self, Step};
 use crate::store::{MembersWritten, Result, TagDraft, refuse};
+
+const COLUMNS: &str = "select id, kind, name, title, description, rule, department_id, sensitive, user_grants, \
+                       expire_at, version from tag";
 
 /// The tag with a number.
 pub(super) fn by_id(connection: &Connection, id: i64) -> Result<Option<Tag>> {
     connection
-        .prepare_cached("select id, kind, name, title, rule, department_id from tag where id = ?1")
+        .prepare_cached(&format!("{COLUMNS} where id = ?1"))
         .and_then(|mut statement| statement.query_row([id], columns).optional())
         .map_err(fault)?
         .map(tag)
@@ -25,7 +29,7 @@ pub(super) fn by_id(connection: &Connection, id: i64) -> Result<Option<Tag>> {
 
 /// Every tag.
 pub(super) fn all(connection: &Connection) -> Result<Vec<Tag>> {
-    all_of(connection, "select id, kind, name, title, rule, department_id from tag order by id")
+    all_of(connection, &format!("{COLUMNS} order by id"))
 }
 
 fn all_of(connection: &Connection, sql: &str) -> Result<Vec<Tag>> {
@@ -39,7 +43,7 @@ fn all_of(connection: &Connection, sql: &str) -> Result<Vec<Tag>> {
 /// The static or rule tag with a name. No two of them share one.
 pub(super) fn named(connection: &Connection, name: &str) -> Result<Option<Tag>> {
     connection
-        .prepare_cached("select id, kind, name, title, rule, department_id from tag where kind in (1, 2) and name = ?1")
+        .prepare_cached(&format!("{COLUMNS} where kind in (1, 2) and name = ?1"))
         .and_then(|mut statement| statement.query_row([name], columns).optional())
         .map_err(fault)?
         .map(tag)
@@ -56,7 +60,7 @@ pub(super) fn id_of(connection: &Connection, kind: TagKind, name: &str) -> Resul
 
 /// The tags that follow from addresses and status.
 pub(super) fn implied(connection: &Connection) -> Result<HashMap<(TagKind, String), i64>> {
-    let tags = all_of(connection, "select id, kind, name, title, rule, department_id from tag where kind in (4, 5)")?;
+    let tags = all_of(connection, &format!("{COLUMNS} where kind in (4, 5)"))?;
     Ok(tags.into_iter().map(|tag| ((tag.kind, tag.name), tag.id)).collect())
 }
 
@@ -68,37 +72,34 @@ pub(super) fn create(
     department_id: Option<i64>,
     at: At,
 ) -> Result<i64> {
-    let created = Tag { id: 0, kind, name: name.into(), title: String::new(), rule: None, department_id };
-    insert(connection, &created, at)
+    insert(connection, &Tag { department_id, ..Tag::new(0, kind, name) }, at)
 }
 
 /// Creates a static or rule tag or changes it. Returns it with the change number.
 pub(super) fn upsert(connection: &Connection, draft: TagDraft, at: At) -> Result<(Tag, i64)> {
-    if !matches!(draft.kind, TagKind::Static | TagKind::Rule) {
-        return Err(refuse::tag_follows_from_others().into());
-    }
     let department_id = match &draft.department {
         Some(department) => Some(department::id_of(connection, department, "tag.department_id")?),
         None => None,
     };
     let kept = named(connection, &draft.name)?;
-    let id = kept.as_ref().map_or(0, |kept| kept.id);
-    let TagDraft { name, kind, title, rule, .. } = draft;
-    let mut wanted = Tag { id, kind, name, title, rule, department_id };
-    match kept {
-        None => wanted.id = insert(connection, &wanted, at)?,
-        Some(kept) if kept.kind != wanted.kind => {
-            return Err(refuse::tag_of_another_kind(&wanted.name).into());
+    let tag = match tags::step(draft, department_id, kept)? {
+        Step::Keep(tag) => tag,
+        Step::Insert(tag) => {
+            let id = insert(connection, &tag, at)?;
+            Tag { id, version: id, ..tag }
         }
-        Some(kept) if kept == wanted => {}
-        Some(_) => update(connection, &wanted, at)?,
-    }
-    Ok((wanted, head(connection, "change")?))
+        Step::Update(tag) => {
+            update(connection, &tag, at)?;
+            tag
+        }
+    };
+    Ok((tag, head(connection, "change")?))
 }
 
 /// Deletes a static or rule tag with its members. Returns the change number.
-pub(super) fn delete(connection: &Connection, name: &str, at: At) -> Result<i64> {
+pub(super) fn delete(connection: &Connection, name: &str, version: Option<i64>, at: At) -> Result<i64> {
     let tag = named(connection, name)?.ok_or_else(|| refuse::unknown_tag(name))?;
+    tags::same_version(version, Some(&tag))?;
     for ordinal in members(connection, tag.id)? {
         member::delete_row(connection, ordinal, tag.id)?;
         user::touch(connection, ordinal)?;
@@ -150,35 +151,60 @@ fn members(connection: &Connection, tag_id: i64) -> Result<Set> {
 
 /// Stores a new tag. Its number is that of its change, so that none is ever used twice.
 pub(super) fn insert(connection: &Connection, tag: &Tag, at: At) -> Result<i64> {
-    const SQL: &str = "insert into tag (id, kind, name, title, rule, department_id, version) \
-                       values (?1, ?2, ?3, ?4, ?5, ?6, 1)";
+    const SQL: &str = "insert into tag (id, kind, name, title, description, rule, department_id, sensitive, \
+                       user_grants, expire_at, version) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     let id = feed::next(connection)?;
-    connection
-        .prepare_cached(SQL)
-        .and_then(|mut statement| {
-            statement.execute((id, tag.kind as i64, &tag.name, &tag.title, &tag.rule, tag.department_id))
-        })
-        .map_err(fault)?;
+    write(connection, SQL, &Tag { id, version: id, ..tag.clone() })?;
     feed::record(connection, id, at, ChangeCode::Tag, id)?;
     Ok(id)
 }
 
 fn update(connection: &Connection, tag: &Tag, at: At) -> Result<()> {
-    const SQL: &str = "update tag set title = ?2, rule = ?3, department_id = ?4, version = version + 1 where id = ?1";
-    connection
-        .prepare_cached(SQL)
-        .and_then(|mut statement| statement.execute((tag.id, &tag.title, &tag.rule, tag.department_id)))
-        .map_err(fault)?;
+    const SQL: &str = "update tag set kind = ?2, name = ?3, title = ?4, description = ?5, rule = ?6, \
+                       department_id = ?7, sensitive = ?8, user_grants = ?9, expire_at = ?10, version = ?11 \
+                       where id = ?1";
+    write(connection, SQL, tag)?;
     feed::append(connection, at, ChangeCode::Tag, tag.id)?;
     Ok(())
 }
 
-type Columns = (i64, i64, String, String, Option<String>, Option<i64>);
-
-fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+fn write(connection: &Connection, sql: &str, tag: &Tag) -> Result<()> {
+    let (grants, expire_at) = (tags::grants_text(tag)?, tag.expire_at.map(|end| end.0));
+    let Tag { name, title, description, rule, department_id, sensitive, version, .. } = tag;
+    let values = rusqlite::params![
+        tag.id,
+        tag.kind as i64,
+        name,
+        title,
+        description,
+        rule,
+        department_id,
+        sensitive,
+        grants,
+        expire_at,
+        version
+    ];
+    connection.prepare_cached(sql).and_then(|mut statement| statement.execute(values)).map(|_| ()).map_err(fault)
 }
 
-fn tag((id, kind, name, title, rule, department_id): Columns) -> Result<Tag> {
-    Ok(Tag { id, kind: known(TagKind::from_code(kind), "tag")?, name, title, rule, department_id })
+/// A tag, its kind and its grants as they are stored.
+type Columns = (Tag, i64, String);
+
+fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
+    let tag = Tag {
+        title: row.get(3)?,
+        description: row.get(4)?,
+        rule: row.get(5)?,
+        department_id: row.get(6)?,
+        sensitive: row.get(7)?,
+        expire_at: row.get::<_, Option<i64>>(9)?.map(At),
+        version: row.get(10)?,
+        ..Tag::new(row.get(0)?, TagKind::Static, row.get::<_, String>(2)?)
+    };
+    Ok((tag, row.get(1)?, row.get(8)?))
+}
+
+fn tag((tag, kind, grants): Columns) -> Result<Tag> {
+    let kind = known(TagKind::from_code(kind), "tag")?;
+    Ok(Tag { kind, user_grants: tags::grants_of(&grants)?, ..tag })
 }

@@ -21,3 +21,4 @@ mod relation;
 mod review;
 mod shared;
 mod sync;
+mod tags;

@@ -9,6 +9,7 @@ use campanile::audience::{Index, Snapshot};
 use campanile::domain::audience::Audience;
 use campanile::domain::directory::{Department, Tag, TagKind};
 use campanile::domain::set::{SEGMENT, Set};
+use campanile::domain::time::At;
 use campanile::store::DirectoryImage;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -84,7 +85,7 @@ struct Campus {
 }
 
 fn tag(id: i64, kind: TagKind, name: &str, rule: Option<String>) -> Tag {
-    Tag { id, kind, name: name.to_owned(), title: String::new(), rule, department_id: None }
+    Tag { rule, ..Tag::new(id, kind, name) }
 }
 
 fn campus(chance: &mut StdRng) -> Campus {
@@ -210,7 +211,7 @@ fn run(campus: &Campus, snapshot: &Snapshot, rest: u64) -> Seen {
         let tree = campus.world.tree(&mut chance, if number % 5 == 0 { 3 } else { 2 });
         let text = campus.world.text(&tree, &mut chance);
         let expected = set_of(&campus.world.people(&tree));
-        let found = resolve(&Audience::Expression(text.clone()), snapshot, &Usable::Any);
+        let found = resolve(&Audience::Expression(text.clone()), snapshot, &Usable::any(At(0)));
         let found = found.unwrap_or_else(|refusal| panic!("expression {number}: {refusal}\n{text}")).set;
         assert!(found == expected, "expression {number}: {} people, expected {}\n{text}", found.len(), expected.len());
         seen.tree(&tree, campus);

@@ -15,6 +15,7 @@ use campanile::audience::{Index, Snapshot};
 use campanile::domain::audience::Expression;
 use campanile::domain::directory::{Department, Tag, TagKind};
 use campanile::domain::refusal::{Reason, Refusal};
+use campanile::domain::time::At;
 use campanile::store::DirectoryImage;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -63,14 +64,7 @@ fn corpus(folder: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 fn directory() -> Index {
-    let tag = |id, kind, name: &str| Tag {
-        id,
-        kind,
-        name: name.to_owned(),
-        title: String::new(),
-        rule: None,
-        department_id: None,
-    };
+    let tag = |id, kind, name: &str| Tag::new(id, kind, name);
     let department =
         Department { id: 1, external_id: "cs".to_owned(), parent_id: None, name: String::new(), version: 1 };
     Index::new(DirectoryImage {
@@ -115,7 +109,7 @@ fn hold(input: &[u8], snapshot: &Snapshot) -> String {
             if canonical.len() <= 4_096 {
                 assert_eq!(parse(&canonical).as_ref(), Ok(&tree), "the canonical text means the same");
             }
-            let people = expression(&tree, snapshot, &Usable::Any);
+            let people = expression(&tree, snapshot, &Usable::any(At(0)));
             assert!(people.as_ref().map_or(true, |set| set.max().is_none_or(|last| last < 10)));
             let known = people.map_or_else(|refusal| refusal.reason.text(), |_| "resolved");
             format!("{} {terms} {depth} {known}", canonical.split(' ').filter(|word| word.len() < 4).count())

@@ -2,12 +2,13 @@
 
 mod leaving;
 mod reading;
+mod tagging;
 mod writing;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use campanile::access::Caller;
+use campanile::access::{Caller, Policy};
 use campanile::directory::{Follower, Heed, Memory, Registrar, RegistrarParts};
 use campanile::domain::access::{Key, KeyScope, Mode, Principal};
 use campanile::domain::channel::Channel;
@@ -54,6 +55,7 @@ pub async fn office(people: u32) -> Office {
         memory: memory.clone(),
         audit: audit(&store, Arc::new(ManualClock::at(NOW))),
         follower: follower.clone(),
+        policy: Arc::new(Policy::new(memory.grants.clone())),
         clock: Arc::new(ManualClock::at(NOW)),
         ids: Arc::new(IdSource::new(Arc::new(ManualClock::at(NOW)), 1)),
     });

@@ -37,7 +37,7 @@ async fn departments_are_listed_parents_first() {
 async fn users_are_found_by_name_department_and_tag() {
     let office = office(5).await;
     let tag =
-        TagDraft { name: "team".into(), kind: TagKind::Static, title: "Team".into(), rule: None, department: None };
+        TagDraft { title: "Team".into(), ..TagDraft::new("team", TagKind::Static) };
     office.registrar.upsert_tag(&admin(), tag).await.unwrap();
     let mut edit = office.registrar.edit_members(&admin()).unwrap();
     edit.put("team", &["u5".to_owned(), "u2".to_owned(), "u4".to_owned()], &[]).await.unwrap();
@@ -68,10 +68,11 @@ async fn a_reader_knows_the_tags_of_its_grants_only() {
     let office = office(1).await;
     for name in ["a", "b", "c", "grade:2021"] {
         let tag =
-            TagDraft { name: name.into(), kind: TagKind::Static, title: name.into(), rule: None, department: None };
+            TagDraft { title: name.into(), ..TagDraft::new(name, TagKind::Static) };
         office.registrar.upsert_tag(&admin(), tag).await.unwrap();
     }
-    let narrow = Grant { any_tag: false, tags: vec!["b".into(), "grade:2021".into()], ..grant(1) };
+    let tags = vec!["b".into(), "grade:*".into()];
+    let narrow = Grant { any_tag: false, tags, edit_tags: vec!["c".into()], ..grant(1) };
     let seq = office.store.access.create_grant(narrow).await.unwrap();
     office.follower.catch_up(seq).await.unwrap();
     let names = |who: &[KeyScope], query: &str, usable_only| -> Vec<String> {
@@ -80,7 +81,8 @@ async fn a_reader_knows_the_tags_of_its_grants_only() {
         all(|page| office.registrar.tags(&who, &filter, page)).into_iter().map(|one| one.tag.name).collect()
     };
     assert_eq!(names(&[KeyScope::Read], "", false), ["b", "grade:2021"]);
-    assert_eq!(names(&[KeyScope::Read, KeyScope::Tags], "", false), ["a", "b", "c", "grade:2021"]);
+    assert_eq!(names(&[KeyScope::Read, KeyScope::Tags], "", false), ["b", "c", "grade:2021"]);
+    assert_eq!(names(&[KeyScope::Read, KeyScope::Admin], "", false), ["a", "b", "c", "grade:2021"]);
     assert_eq!(names(&[KeyScope::Read, KeyScope::Tags], "GRADE", true), ["grade:2021"]);
     let read = caller(Mode::Live, &[KeyScope::Read]);
     assert_eq!(office.registrar.tag(&read, "a").unwrap_err().reason, Reason::NotFound);

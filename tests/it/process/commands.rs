@@ -310,6 +310,12 @@ fn people_are_put_into_tags_and_taken_out() {
     let (code, _, err) = service.run(&["admin", "tag", "remove", "校区:创新港", "2", "nobody"]);
     assert_eq!((code, err.contains("nobody (UNKNOWN_USER)")), (Some(1), true), "{err}");
     assert!(service.done(&["admin", "tag", "delete", "new"]).contains("new is removed."));
+    let set = ["admin", "tag", "set", "aid", "--sensitive", "--owner", "library", "--expire", "2090-09-01 08:00"];
+    service.done(&set);
+    let list = service.done(&["admin", "tag", "list", "--usable"]);
+    assert!(list.contains("sensitive") && list.contains("2090-09-01"), "{list}");
+    let (code, _, err) = service.run(&["admin", "tag", "set", "past", "--expire", "2001-01-01 00:00"]);
+    assert_eq!((code, err.contains("tag.expire_at")), (Some(1), true), "{err}");
 }
 
 #[test]

@@ -207,13 +207,7 @@ async fn populate(store: &Store) {
     store.directory.upsert_departments(rows, NOW).await.unwrap();
     let people = (1..=40).map(person).collect();
     assert_eq!(store.directory.upsert_users(people, NOW).await.unwrap().created, 40);
-    let rare = TagDraft {
-        name: "rare".into(),
-        kind: campanile::domain::directory::TagKind::Static,
-        title: String::new(),
-        rule: None,
-        department: None,
-    };
+    let rare = TagDraft::new("rare", campanile::domain::tag::TagKind::Static);
     store.directory.upsert_tag(rare, NOW).await.unwrap();
     store.directory.edit_tag("rare", ordinals(1..=2), Set::new(), NOW).await.unwrap();
     let library = ApplicationDraft {

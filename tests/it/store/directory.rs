@@ -8,6 +8,7 @@ use campanile::domain::channel::Channel;
 use campanile::domain::directory::{
     ADMINISTRATOR, ADMINISTRATOR_ID, Address, FIRST_ORDINAL, SIMULATED, Tag, TagKind, UserDraft, UserKind, UserStatus,
 };
+use campanile::domain::id::GrantId;
 use campanile::domain::refusal::Reason;
 use campanile::domain::set::Set;
 use campanile::store::{DirectoryImage, TagDraft, UserFilter};
@@ -29,6 +30,7 @@ super::cases! {
     groups_and_people_who_left_are_not_everyone,
     users_are_listed_by_pages_and_filters,
     a_tag_keeps_its_kind,
+    what_is_said_of_a_tag_reads_back_and_versions_guard_it,
     a_static_tag_is_edited_by_differences,
     a_deleted_tag_takes_its_members_along,
     the_feed_rebuilds_the_image,
@@ -39,7 +41,8 @@ super::cases! {
 
 fn tag_draft(name: &str, kind: TagKind) -> TagDraft {
     let rule = (kind == TagKind::Rule).then(|| "grade:2021".to_owned());
-    TagDraft { name: name.into(), kind, title: format!("Title of {name}"), rule, department: Some("cs".into()) }
+    let (title, department) = (format!("Title of {name}"), Some("cs".into()));
+    TagDraft { title, rule, department, ..TagDraft::new(name, kind) }
 }
 
 fn student(external_id: &str, tags: &[&str]) -> UserDraft {
@@ -267,6 +270,37 @@ async fn a_tag_keeps_its_kind(store: &Store) {
     assert_eq!(refused(directory.edit_tag("freshman", set([1]), set([]), NOW).await), Reason::FieldInvalid);
 }
 
+async fn what_is_said_of_a_tag_reads_back_and_versions_guard_it(store: &Store) {
+    let directory = &store.directory;
+    campus(store, 1).await;
+    let wanted = TagDraft {
+        description: "Two\nlines".into(),
+        sensitive: true,
+        user_grants: vec![GrantId(7), GrantId(9)],
+        expire_at: Some(NOW),
+        ..tag_draft("aid", TagKind::Static)
+    };
+    let (made, seq) = directory.upsert_tag(wanted.clone(), NOW).await.unwrap();
+    let image = directory.load().await.unwrap();
+    assert!(image.tags.iter().any(|(tag, _)| *tag == made), "as it is loaded");
+    let changes = directory.changes_after(seq - 1, 9).await.unwrap();
+    assert_eq!(changes[0].what, ChangeKind::Tag(made.clone()), "as it is followed");
+    let seen = (made.description.as_str(), made.sensitive, made.user_grants.len(), made.expire_at);
+    assert_eq!(seen, ("Two\nlines", true, 2, Some(NOW)));
+
+    let plain = TagDraft { version: Some(made.version), ..tag_draft("aid", TagKind::Static) };
+    let (changed, _) = directory.upsert_tag(plain.clone(), NOW).await.unwrap();
+    assert!(!changed.sensitive && changed.user_grants.is_empty() && changed.version > made.version);
+    assert_eq!(refused(directory.upsert_tag(plain, NOW).await), Reason::EtagMismatch);
+    let stale = directory.delete_tag("aid", Some(made.version), NOW).await;
+    assert_eq!(refused(stale), Reason::EtagMismatch);
+    directory.delete_tag("aid", Some(changed.version), NOW).await.unwrap();
+    let gone = TagDraft { version: Some(changed.version), ..wanted.clone() };
+    assert_eq!(refused(directory.upsert_tag(gone, NOW).await), Reason::EtagMismatch);
+    let (again, _) = directory.upsert_tag(wanted, NOW).await.unwrap();
+    assert!(again.version > changed.version, "no version of a name comes twice");
+}
+
 async fn a_static_tag_is_edited_by_differences(store: &Store) {
     let directory = &store.directory;
     campus(store, 5).await;
@@ -292,19 +326,19 @@ async fn a_deleted_tag_takes_its_members_along(store: &Store) {
     campus(store, 2).await;
     directory.upsert_tag(tag_draft("t", TagKind::Static), NOW).await.unwrap();
     directory.edit_tag("t", set([1, 2]), set([]), NOW).await.unwrap();
-    let seq = directory.delete_tag("t", NOW).await.unwrap();
+    let seq = directory.delete_tag("t", None, NOW).await.unwrap();
     assert!(directory.user("u1").await.unwrap().unwrap().tags.is_empty());
     let changes = directory.changes_after(seq - 1, 9).await.unwrap();
     assert!(matches!(changes[0].what, ChangeKind::TagDeleted { .. }));
-    assert_eq!(refused(directory.delete_tag("t", NOW).await), Reason::NotFound);
-    assert_eq!(refused(directory.delete_tag("cs", NOW).await), Reason::NotFound, "a department's set stays");
+    assert_eq!(refused(directory.delete_tag("t", None, NOW).await), Reason::NotFound);
+    assert_eq!(refused(directory.delete_tag("cs", None, NOW).await), Reason::NotFound, "a department's set stays");
 }
 
 async fn ids_of_deleted_tags_are_not_used_again(store: &Store) {
     let directory = &store.directory;
     campus(store, 1).await;
     let (first, _) = directory.upsert_tag(tag_draft("t", TagKind::Static), NOW).await.unwrap();
-    directory.delete_tag("t", NOW).await.unwrap();
+    directory.delete_tag("t", None, NOW).await.unwrap();
     let (second, _) = directory.upsert_tag(tag_draft("t", TagKind::Static), NOW).await.unwrap();
     assert!(second.id > first.id);
 }
@@ -389,7 +423,7 @@ async fn the_feed_rebuilds_the_image(store: &Store) {
         });
         directory.upsert_users(rows.collect(), NOW).await.unwrap();
         if round == 3 {
-            directory.delete_tag("t:1", NOW).await.unwrap();
+            directory.delete_tag("t:1", None, NOW).await.unwrap();
             directory.upsert_departments(vec![department("cs", None)], NOW).await.unwrap();
         }
         if round % 2 == 1 {
