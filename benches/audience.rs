@@ -102,8 +102,7 @@ fn image(users: u32) -> DirectoryImage {
         seq: 1,
         users: (0..users).map(|number| (number + 16, format!("{number}"))).collect(),
         departments: departments.collect(),
-        tags: Vec::new(),
-        token_epochs: Vec::new(),
+        ..DirectoryImage::default()
     };
     // People are imported by grade and department, so those are runs; campus and role are scattered.
     let grade = |number: u32| u64::from(number) * 4 / u64::from(users);

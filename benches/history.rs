@@ -195,5 +195,7 @@ fn person(number: u32) -> UserDraft {
         departments: vec![],
         addresses: vec![],
         tags: vec![],
+        alias_ids: Vec::new(),
+        version: None,
     }
 }

@@ -69,7 +69,8 @@ impl Reach {
         let under = |ids: &[i64]| !ids.is_empty() && ids.iter().all(|id| self.covers(*id, tree));
         let bounded = match &grant.ceiling {
             Some(ceiling) => under(ceiling),
-            None => grant.audience.is_none() && under(&grant.department_ids),
+            // Whose the tags are that it edits was asked when it was given, if an office gave it.
+            None => grant.audience.is_none() && grant.edit_tags.is_empty() && under(&grant.department_ids),
         };
         self.is_everywhere() || (bounded && !grant.classes.contains(&Class::Emergency))
     }

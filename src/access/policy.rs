@@ -115,8 +115,8 @@ impl Policy {
 
     /// Whether a person lies in the scope of a grant, in force or not.
     #[must_use]
-    pub fn reaches(&self, grant: &Grant, ordinal: u32, snapshot: &Snapshot) -> bool {
-        self.scopes.of(grant, snapshot).outside(&Set::from_iter([ordinal])) == 0
+    pub fn reaches(&self, grant: &Grant, ordinal: u32, snapshot: &Snapshot, now: At) -> bool {
+        self.scopes.of(grant, snapshot, now).outside(&Set::from_iter([ordinal])) == 0
     }
 
     /// One of these people whom no valid grant reaches.

@@ -158,7 +158,11 @@ mod tests {
         let none = Grant { department_ids: Vec::new(), audience: None, ..grant(1) };
         assert_eq!(scopes.of(&none, &snapshot, At(0)).outside(&set([1])), 1);
         let under = |ids: Vec<i64>| Grant { ceiling: Some(vec![2]), department_ids: ids, ..whole.clone() };
-        assert_eq!(scopes.of(&under(vec![]), &snapshot, At(0)).outside(&set([10, 49, 95])), 1, "everyone beneath the ceiling");
+        assert_eq!(
+            scopes.of(&under(vec![]), &snapshot, At(0)).outside(&set([10, 49, 95])),
+            1,
+            "everyone beneath the ceiling"
+        );
         let cut = Grant { audience: None, ..under(vec![1, 2]) };
         assert_eq!(scopes.of(&cut, &snapshot, At(0)).outside(&set([10, 49, 95])), 1, "a department above the ceiling");
         let broken = Grant { audience: Some("tag:gone".to_owned()), department_ids: Vec::new(), ..grant(2) };

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::auth::{self, bearer};
-use super::convert::{self, directory as convert_directory, page, required};
+use super::convert::{self, directory as convert_directory, enums, page, required};
 use super::sync::{self, Sender};
 use super::v1::directory_service_server::DirectoryService;
 use super::{Services, error, v1};
@@ -119,6 +119,27 @@ impl DirectoryService for Services {
             users: found.items.into_iter().map(convert_directory::user).collect(),
             next_page_token: list.token(found.next),
         }))
+    }
+
+    async fn reinstate_address(
+        &self,
+        request: Request<v1::ReinstateAddressRequest>,
+    ) -> Answer<v1::ReinstateAddressResponse> {
+        let caller = self.caller(request.metadata()).await?;
+        let v1::ReinstateAddressRequest { user_id, channel } = request.into_inner();
+        let channel = enums::channel("channel", channel)?;
+        let user = self.registrar.reinstate_address(&caller, &given("user_id", user_id)?, channel).await;
+        let user = self.audit.denied(&caller, Deed::of(Action::UsersUpsert), user).await?;
+        Ok(Response::new(v1::ReinstateAddressResponse { user: Some(convert_directory::user(user)) }))
+    }
+
+    async fn erase_user(&self, request: Request<v1::EraseUserRequest>) -> Answer<v1::EraseUserResponse> {
+        let caller = self.caller(request.metadata()).await?;
+        let v1::EraseUserRequest { user_id, why, validate_only } = request.into_inner();
+        convert::why(&why)?;
+        let receipt = self.registrar.erase_user(&caller, &given("user_id", user_id)?, &why, validate_only).await;
+        let receipt = self.audit.denied(&caller, Deed::of(Action::UserErase), receipt).await?;
+        Ok(Response::new(v1::EraseUserResponse { receipt: Some(convert_directory::receipt(receipt)) }))
     }
 
     async fn upsert_tag(&self, request: Request<v1::UpsertTagRequest>) -> Answer<v1::UpsertTagResponse> {

@@ -18,6 +18,7 @@ pub(super) fn first(image: DirectoryImage) -> Snapshot {
     let users = Users::default();
     users.enter(image.users.iter().map(|(ordinal, id)| (*ordinal, id.as_str())));
     users.end_tokens(image.token_epochs);
+    users.enter_aliases(&image.aliases);
     let mut tags = HashMap::with_capacity(image.tags.len());
     let mut sets = HashMap::with_capacity(image.tags.len());
     for (tag, mut set) in image.tags {
@@ -88,6 +89,7 @@ impl Step {
             ChangeKind::Users(users) => {
                 self.users.enter(users.iter().map(|(ordinal, id)| (*ordinal, id.as_str())));
             }
+            ChangeKind::Aliases(people) => self.users.enter_aliases(people),
             ChangeKind::TokensEnded(people) => {
                 self.users.end_tokens(people.iter().copied());
                 return;

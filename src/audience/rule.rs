@@ -33,11 +33,12 @@ pub(super) fn members(entry: &TagEntry, snapshot: &Snapshot, now: At, outer: &[i
     };
     let mut rules = outer.to_vec();
     rules.push(tag.id);
-    let plan = Binder { snapshot, usable: &Usable::any(now), rules }.plan(tree).map_err(|inner| match inner.reason {
-        Reason::TagCycle | Reason::AudienceTooComplex => inner,
-        // What the rule uses may be none of the caller's business.
-        _ => broken(&tag.name),
-    })?;
+    let plan =
+        Binder { snapshot, usable: &Usable::any(now), rules }.plan(tree).map_err(|inner| match inner.reason {
+            Reason::TagCycle | Reason::AudienceTooComplex => inner,
+            // What the rule uses may be none of the caller's business.
+            _ => broken(&tag.name),
+        })?;
     let set = Arc::new(plan.evaluate(snapshot.everyone()));
     snapshot.rules.lock().insert(tag.id, (expired, Arc::clone(&set)));
     Ok(set)

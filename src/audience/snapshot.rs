@@ -13,9 +13,10 @@ use super::users::Users;
 use crate::domain::audience::Expression;
 use crate::domain::change::{Change, ChangeKind};
 use crate::domain::channel::Channel;
-use crate::domain::directory::{Tag, TagKind};
+use crate::domain::outcome::Reason;
 use crate::domain::refusal::Refusal;
 use crate::domain::set::Set;
+use crate::domain::tag::{Tag, TagKind, unreachable};
 use crate::domain::time::At;
 
 /// The directory at one change number.
@@ -57,6 +58,8 @@ pub(super) struct Names {
     pub(super) tags: HashMap<String, i64>,
     pub(super) departments: HashMap<String, i64>,
     pub(super) reachable: HashMap<String, i64>,
+    /// By reason and channel.
+    pub(super) unreachable: HashMap<String, i64>,
     pub(super) everyone: Option<i64>,
     /// When tags expire, ascending.
     pub(super) ends: Vec<At>,
@@ -70,6 +73,7 @@ impl Names {
                 TagKind::Static | TagKind::Rule => &mut names.tags,
                 TagKind::Department => &mut names.departments,
                 TagKind::Reachable => &mut names.reachable,
+                TagKind::Unreachable => &mut names.unreachable,
                 TagKind::Everyone => {
                     names.everyone = Some(tag.id);
                     continue;
@@ -145,10 +149,16 @@ impl Snapshot {
         self.names.everyone.map_or(&self.nobody, |id| self.members(id))
     }
 
-    /// Who has an address on a channel.
+    /// Who has a usable address on a channel.
     #[must_use]
     pub fn reachable(&self, channel: Channel) -> &Arc<Set> {
         self.names.reachable.get(channel.name()).map_or(&self.nobody, |id| self.members(*id))
+    }
+
+    /// Whose best address on a channel may not be used, for this reason.
+    #[must_use]
+    pub fn unreachable(&self, channel: Channel, why: Reason) -> &Arc<Set> {
+        self.names.unreachable.get(&unreachable(why, channel)).map_or(&self.nobody, |id| self.members(*id))
     }
 
     /// The direct members of a department (the store's key), whether they receive or not.

@@ -1,5 +1,6 @@
-//! External ids and ordinals of all users, and from which epoch on their tokens work. One table for all snapshots: ordinals are never reused, so a
-//! newer entry cannot mislead an older snapshot.
+//! External ids, further ids and ordinals of all users, and from which epoch on their tokens work. One table for all
+//! snapshots: ordinals are never reused, so a newer entry cannot mislead an older snapshot; where a further id went from
+//! one person to another, the commit sees that the snapshot is old.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,10 +20,13 @@ pub struct Users {
 
 #[derive(Debug, Default)]
 struct Columns {
+    /// By external ids and by further ones.
     ordinals: HashMap<Arc<str>, u32>,
     external_ids: Vec<Option<Arc<str>>>,
     /// Of those whose tokens were ended once.
     token_epochs: HashMap<u32, i64>,
+    /// Further ids of the few who have some.
+    aliases: HashMap<u32, Box<[Arc<str>]>>,
 }
 
 impl Users {
@@ -34,7 +38,15 @@ impl Users {
         }
     }
 
-    /// The ordinal of the user with an external id.
+    /// Enters all further ids that people have; of those who are not named they stay.
+    pub fn enter_aliases(&self, people: &[(u32, Vec<String>)]) {
+        let mut columns = self.columns.write();
+        for (ordinal, aliases) in people {
+            columns.enter_aliases(*ordinal, aliases);
+        }
+    }
+
+    /// The ordinal of the user with an external id, or with such a further id.
     #[must_use]
     pub fn ordinal(&self, external_id: &str) -> Option<u32> {
         self.columns.read().ordinals.get(external_id).copied()
@@ -87,7 +99,8 @@ impl Users {
     /// How many users have an external id.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.columns.read().ordinals.len()
+        let columns = self.columns.read();
+        columns.ordinals.len() - columns.aliases.values().map(|all| all.len()).sum::<usize>()
     }
 
     /// Whether nobody is known.
@@ -113,6 +126,23 @@ impl Columns {
             self.ordinals.insert(id, ordinal);
         }
     }
+
+    fn enter_aliases(&mut self, ordinal: u32, aliases: &[String]) {
+        for old in self.aliases.remove(&ordinal).iter().flatten() {
+            // Somebody else may have taken it over in the same batch of changes.
+            if self.ordinals.get(old) == Some(&ordinal) {
+                self.ordinals.remove(old);
+            }
+        }
+        if aliases.is_empty() {
+            return;
+        }
+        let aliases: Box<[Arc<str>]> = aliases.iter().map(|id| Arc::from(id.as_str())).collect();
+        for id in &aliases {
+            self.ordinals.insert(Arc::clone(id), ordinal);
+        }
+        self.aliases.insert(ordinal, aliases);
+    }
 }
 
 #[cfg(test)]
@@ -127,5 +157,20 @@ mod tests {
         users.enter([(1, "")]);
         assert_eq!((users.ordinal("a"), users.external_id(1), users.len()), (None, None, 1));
         assert_eq!(users.external_ids(&[1, 2, 5, 9].into_iter().collect()), [(5, Arc::from("b"))]);
+    }
+
+    #[test]
+    fn a_further_id_names_the_same_user_until_it_is_somebody_elses() {
+        let users = Users::default();
+        let aliases = |ordinal, ids: &[&str]| (ordinal, ids.iter().map(|id| (*id).to_owned()).collect());
+        users.enter([(1, "a"), (2, "b")]);
+        users.enter_aliases(&[aliases(1, &["x", "y"])]);
+        assert_eq!(users.ordinals(&["x", "y", "a"]), [Some(1); 3]);
+        assert_eq!((users.external_id(1).as_deref(), users.len()), (Some("a"), 2));
+        for moved in [[aliases(2, &["x"]), aliases(1, &[])], [aliases(2, &[]), aliases(1, &["x"])]] {
+            let now = moved.iter().find(|(_, ids): &&(u32, Vec<String>)| !ids.is_empty()).map(|(ordinal, _)| *ordinal);
+            users.enter_aliases(&moved);
+            assert_eq!((users.ordinal("x"), users.ordinal("y")), (now, None));
+        }
     }
 }

@@ -13,7 +13,8 @@ use super::{print, watch};
 use crate::api::v1;
 
 /// The columns that are read; any order, user_id is required, others may be missing.
-const COLUMNS: [&str; 9] = ["user_id", "name", "department", "status", "email", "wecom", "app", "tags", "locale"];
+const COLUMNS: [&str; 10] =
+    ["user_id", "name", "department", "status", "email", "wecom", "app", "tags", "locale", "alias_ids"];
 /// People who are read at once.
 const PAGE: i32 = 1_000;
 /// A mark that spreadsheets put before UTF-8.
@@ -22,7 +23,8 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// What to import.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ImportArgs {
-    /// CSV in UTF-8 with a header: user_id,name,department,status,email,wecom,app,tags,locale (tags separated by ;)
+    /// CSV in UTF-8 with a header: user_id,name,department,status,email,wecom,app,tags,locale,alias_ids (tags and alias
+    /// ids separated by ;)
     ///
     /// Any order; only user_id must be there. What a column would say stays as it is where the column is left out,
     /// and is cleared where its cell is empty. Tags are added; none is taken away.
@@ -113,6 +115,7 @@ struct Row {
     addresses: Vec<(v1::Channel, String)>,
     tags: Vec<String>,
     locale: Option<String>,
+    alias_ids: Option<Vec<String>>,
 }
 
 impl Row {
@@ -123,6 +126,8 @@ impl Row {
         for address in &mut user.addresses {
             (address.state, address.verified_at) = (0, None);
         }
+        // A file may name somebody twice.
+        user.etag.clear();
         if let Some(name) = self.name {
             user.name = name;
         }
@@ -135,6 +140,9 @@ impl Row {
         }
         if let Some(locale) = self.locale {
             user.locale = locale;
+        }
+        if let Some(alias_ids) = self.alias_ids {
+            user.alias_ids = alias_ids;
         }
         for (channel, value) in self.addresses {
             user.addresses.retain(|address| address.channel() != channel);
@@ -218,9 +226,8 @@ fn row(header: &StringRecord, record: &StringRecord) -> Result<Row, String> {
             "email" => row.addresses.push((v1::Channel::Email, value)),
             "wecom" => row.addresses.push((v1::Channel::Wechat, value)),
             "app" => row.addresses.push((v1::Channel::App, value)),
-            "tags" => {
-                row.tags = value.split(';').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect();
-            }
+            "tags" => row.tags = list(&value),
+            "alias_ids" => row.alias_ids = Some(list(&value)),
             _ => row.locale = Some(value),
         }
     }
@@ -230,12 +237,19 @@ fn row(header: &StringRecord, record: &StringRecord) -> Result<Row, String> {
     Ok(row)
 }
 
+/// The entries of a cell.
+fn list(cell: &str) -> Vec<String> {
+    cell.split(';').map(|one| one.trim().to_owned()).filter(|one| !one.is_empty()).collect()
+}
+
 fn status(name: &str) -> Result<v1::UserStatus, String> {
     match name {
         "active" | "" => Ok(v1::UserStatus::Active),
+        "on leave" => Ok(v1::UserStatus::OnLeave),
+        "graduated" => Ok(v1::UserStatus::Graduated),
         "left" => Ok(v1::UserStatus::Left),
         "deceased" => Ok(v1::UserStatus::Deceased),
-        other => Err(format!("unknown status {other:?}; known are active, left and deceased")),
+        other => Err(format!("unknown status {other:?}; known are active, on leave, graduated, left and deceased")),
     }
 }
 

@@ -136,11 +136,14 @@ fn sort_out(
             _ if erased => (Outcome::Suppressed, Reason::Erased),
             _ if !receives => (Outcome::Suppressed, Reason::Left),
             None => (Outcome::Suppressed, Reason::NoAddress),
-            Some(address) if channel.accepts_address(&address) => {
-                recipients.push(Recipient { ordinal, address });
-                continue;
-            }
-            Some(_) => (Outcome::Suppressed, Reason::AddressInvalid),
+            Some((address, state)) => match state.hindrance() {
+                Some(why) => (Outcome::Suppressed, why),
+                None if channel.accepts_address(&address) => {
+                    recipients.push(Recipient { ordinal, address });
+                    continue;
+                }
+                None => (Outcome::Suppressed, Reason::AddressInvalid),
+            },
         };
         tally.settle(outcome, reason, Set::from_iter([ordinal]), None);
     }
@@ -161,9 +164,11 @@ fn set_of(members: Pending) -> Set {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::address::AddressState;
 
     fn person(ordinal: u32, address: Option<&str>) -> Reach {
-        Reach { ordinal, address: address.map(Into::into), receives: true, erased: false }
+        let address = address.map(|address| (address.into(), AddressState::Usable));
+        Reach { ordinal, address, receives: true, erased: false }
     }
 
     #[test]
@@ -174,8 +179,10 @@ mod tests {
             person(3, Some("two@at@signs")),
             Reach { receives: false, ..person(4, Some("a@b.cn")) },
             Reach { receives: false, erased: true, ..person(5, None) },
+            Reach { address: Some(("a@b.cn".into(), AddressState::Dead)), ..person(6, None) },
+            Reach { address: Some(("a@b.cn".into(), AddressState::Unverified)), ..person(7, None) },
         ];
-        let (recipients, tally) = sort_out(Channel::Email, None, people.into_iter(), 5);
+        let (recipients, tally) = sort_out(Channel::Email, None, people.into_iter(), 7);
         assert_eq!(recipients.iter().map(|r| r.ordinal).collect::<Vec<_>>(), [1]);
         let reasons: Vec<_> = tally.settled.iter().map(|s| (s.outcome, s.reason, s.set.min().unwrap())).collect();
         let held = Outcome::Suppressed;
@@ -185,7 +192,9 @@ mod tests {
                 (held, Reason::NoAddress, 2),
                 (held, Reason::AddressInvalid, 3),
                 (held, Reason::Left, 4),
-                (held, Reason::Erased, 5)
+                (held, Reason::Erased, 5),
+                (held, Reason::AddressDead, 6),
+                (held, Reason::AddressUnverified, 7)
             ]
         );
     }

@@ -11,6 +11,8 @@ use crate::store::DepartmentDraft;
 const DEPARTMENTS_MAX: usize = 64;
 /// The most addresses of one user.
 const ADDRESSES_MAX: usize = 32;
+/// The most further ids of one user.
+const ALIASES_MAX: usize = 16;
 /// The most static tags of one row.
 const TAGS_MAX: usize = 256;
 /// The locale of a user who has none.
@@ -52,6 +54,10 @@ pub(super) fn department(row: &DepartmentDraft) -> Result<(), Refusal> {
 pub(super) fn user(mut draft: UserDraft) -> Result<UserDraft, Refusal> {
     external_id("user.user_id", &draft.external_id)?;
     line::name("user.name", &draft.name)?;
+    line::longest("user.alias_ids", draft.alias_ids.len(), ALIASES_MAX, "entries")?;
+    for (place, id) in draft.alias_ids.iter().enumerate() {
+        external_id(&format!("user.alias_ids[{place}]"), id)?;
+    }
     if draft.locale.is_empty() {
         LOCALE_DEFAULT.clone_into(&mut draft.locale);
     }

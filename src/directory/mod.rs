@@ -5,6 +5,7 @@
 
 mod check;
 mod departments;
+mod erase;
 mod expiry;
 mod follow;
 mod leaving;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 pub use departments::{DepartmentView, DepartmentWritten};
+pub use erase::ErasureReceipt;
 pub use follow::{Follower, Heed, Memory};
 pub use members::{MemberEdit, MembersEdited};
 pub use moving::{DepartmentMoved, GrantChange};

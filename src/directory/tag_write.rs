@@ -181,7 +181,8 @@ impl Registrar {
             ("tag.owner_department_id", draft.department.is_some() && draft.department != owner),
         ];
         if let Some((field, _)) = said.into_iter().find(|(_, differs)| *differs) {
-            let message = format!("Only an administrator changes `{field}`. Leave it out, or call with the scope ADMIN.");
+            let message =
+                format!("Only an administrator changes `{field}`. Leave it out, or call with the scope ADMIN.");
             return Err(Refusal::new(Reason::ScopeMissing, message).field(field).with("scope", "ADMIN"));
         }
         draft.department = owner;
@@ -229,7 +230,7 @@ impl Registrar {
                 let message = "Give the rule as an audience expression, such as grade:2021 AND department:cs.";
                 Err(Refusal::new(Reason::FieldRequired, message).field("tag.rule"))
             }
-            (TagKind::Department | TagKind::Reachable | TagKind::Everyone, _) => {
+            (TagKind::Department | TagKind::Reachable | TagKind::Unreachable | TagKind::Everyone, _) => {
                 let message = "The service keeps tags of this kind itself. Make a static or a rule tag.";
                 Err(Refusal::new(Reason::FieldInvalid, message).field("tag.kind"))
             }

@@ -4,8 +4,10 @@ use super::{Refused, Registrar, check, leaving};
 use crate::access::{Caller, Reach};
 use crate::audience::Snapshot;
 use crate::audience::resolve::{Usable, expression};
+use crate::domain::address::{Address, AddressState};
 use crate::domain::audience::{Expression, Term};
 use crate::domain::audit::{Action, Deed, Object};
+use crate::domain::channel::Channel;
 use crate::domain::directory::{TagKind, User, UserDraft};
 use crate::domain::line;
 use crate::domain::page::{Page, PageRequest};
@@ -14,6 +16,8 @@ use crate::domain::set::Set;
 use crate::domain::time::At;
 use crate::store::{RowError, UserFilter};
 
+/// How often a change of one user is tried against changes by others.
+const ROUNDS: usize = 4;
 /// Rows that are written in one transaction.
 const GROUP: usize = 1_000;
 
@@ -94,6 +98,41 @@ impl Registrar {
         Ok(user)
     }
 
+    /// Makes the dead and invalid addresses of a user on a channel usable again. Returns the user as it is then.
+    ///
+    /// # Errors
+    /// `SCOPE_MISSING`, `ROLE_MISSING`, `TEST_KEY`, `NOT_FOUND` for the user, or if there is no such address.
+    pub async fn reinstate_address(&self, caller: &Caller, id: &str, channel: Channel) -> Result<User, Refusal> {
+        self.may_write(caller)?;
+        for _ in 0..ROUNDS {
+            let user = self.user(caller, id).await?;
+            let gone = |one: &Address| {
+                one.channel == channel && matches!(one.state, AddressState::Dead | AddressState::Invalid)
+            };
+            if !user.addresses.iter().any(gone) {
+                let message = format!("There is no dead address of this user on the channel {channel}.");
+                return Err(Refusal::new(Reason::NotFound, message).field("channel"));
+            }
+            let mut draft = UserDraft::of(&user);
+            for (wanted, kept) in draft.addresses.iter_mut().zip(&user.addresses) {
+                wanted.state = if gone(kept) { Some(AddressState::Usable) } else { None };
+            }
+            let deed = Deed::of(Action::UsersUpsert).on(Object::User(user.ordinal));
+            self.parts.audit.record(caller, deed).await?;
+            let written = self.parts.store.directory.upsert_users(vec![draft], self.parts.clock.now()).await?;
+            match written.errors.into_iter().next() {
+                None => {
+                    self.parts.follower.catch_up(written.seq).await?;
+                    return self.user(caller, id).await;
+                }
+                Some(RowError { refusal, .. }) if refusal.reason == Reason::EtagMismatch => {}
+                Some(RowError { refusal, .. }) => return Err(refusal),
+            }
+        }
+        let message = "The user is being changed by others all the time; repeat the call.";
+        Err(Refusal::new(Reason::EtagMismatch, message).field("user_id"))
+    }
+
     /// Users in the order in which they came into the directory.
     ///
     /// # Errors
@@ -150,7 +189,9 @@ fn of_tag(name: &str, snapshot: &Snapshot, now: At) -> Result<Set, Refusal> {
     let any = Usable::any(now);
     let name = check::tag_name("tag", name)?;
     match snapshot.tag(&name) {
-        Some(entry) if entry.tag.kind == TagKind::Static && any.allows(&entry.tag) => Ok(Set::clone(snapshot.members(entry.tag.id))),
+        Some(entry) if entry.tag.kind == TagKind::Static && any.allows(&entry.tag) => {
+            Ok(Set::clone(snapshot.members(entry.tag.id)))
+        }
         _ => expression(&Expression::Term(Term::Tag(name)), snapshot, &any).map_err(|one| one.field("tag")),
     }
 }

@@ -47,6 +47,8 @@ pub enum ChangeKind {
     },
     /// External ids of new users by ordinal. An empty text: the user was erased and has none any more.
     Users(Vec<(u32, String)>),
+    /// Further numbers of people changed: all that each of them has now.
+    Aliases(Vec<(u32, Vec<String>)>),
     /// A key is new, changed or revoked.
     Key {
         /// Which.
@@ -100,6 +102,8 @@ pub enum ChangeCode {
     Cancel = 9,
     /// [`ChangeKind::Role`]
     Role = 10,
+    /// [`ChangeKind::Aliases`]
+    Aliases = 12,
     /// [`ChangeKind::DepartmentDeleted`]
     DepartmentDeleted = 20,
     /// [`ChangeKind::TokensEnded`]
@@ -108,7 +112,7 @@ pub enum ChangeCode {
 
 impl ChangeCode {
     /// Every kind.
-    pub const ALL: [ChangeCode; 12] = [
+    pub const ALL: [ChangeCode; 13] = [
         ChangeCode::Members,
         ChangeCode::Tag,
         ChangeCode::TagDeleted,
@@ -119,6 +123,7 @@ impl ChangeCode {
         ChangeCode::Application,
         ChangeCode::Cancel,
         ChangeCode::Role,
+        ChangeCode::Aliases,
         ChangeCode::DepartmentDeleted,
         ChangeCode::TokensEnded,
     ];
@@ -140,6 +145,7 @@ impl ChangeKind {
             ChangeKind::TagDeleted { .. } => ChangeCode::TagDeleted,
             ChangeKind::Department(_) => ChangeCode::Department,
             ChangeKind::Users(_) => ChangeCode::Users,
+            ChangeKind::Aliases(_) => ChangeCode::Aliases,
             ChangeKind::Key { .. } => ChangeCode::Key,
             ChangeKind::Grant { .. } => ChangeCode::Grant,
             ChangeKind::Application { .. } => ChangeCode::Application,
@@ -158,7 +164,7 @@ impl ChangeKind {
             ChangeKind::Tag(tag) => tag.id,
             ChangeKind::Department(department) => department.id,
             ChangeKind::DepartmentDeleted { id } => *id,
-            ChangeKind::Users(_) | ChangeKind::TokensEnded(_) => 0,
+            ChangeKind::Users(_) | ChangeKind::Aliases(_) | ChangeKind::TokensEnded(_) => 0,
             ChangeKind::Key { id } => id.0,
             ChangeKind::Grant { id } => id.0,
             ChangeKind::Application { id } => id.0,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::channel::Channel;
+pub use super::address::{Address, AddressDraft, AddressState};
 pub use super::tag::{Tag, TagKind, is_tag_name};
 
 /// The user that the first administrator's token belongs to. In no tag, department or `everyone`.
@@ -87,6 +87,8 @@ pub struct User {
     pub ordinal: u32,
     /// Staff or student number: `[A-Za-z0-9._-]{1,64}`.
     pub external_id: String,
+    /// Further numbers of the same person, sorted. No two people share an id or a further one.
+    pub alias_ids: Vec<String>,
     /// What it is.
     pub kind: UserKind,
     /// The shown name.
@@ -110,8 +112,10 @@ pub struct User {
 /// What a caller wants a user to be; the whole entry is replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserDraft {
-    /// Staff or student number.
+    /// Staff or student number; a further number of a person who is known means that person.
     pub external_id: String,
+    /// Further numbers of the same person.
+    pub alias_ids: Vec<String>,
     /// What it is.
     pub kind: UserKind,
     /// The shown name.
@@ -125,18 +129,32 @@ pub struct UserDraft {
     /// External ids of all departments; the primary one may be left out.
     pub departments: Vec<String>,
     /// Where the person can be reached.
-    pub addresses: Vec<Address>,
+    pub addresses: Vec<AddressDraft>,
     /// Static tags.
     pub tags: Vec<String>,
+    /// The version that is to be changed; `None`: any, or none.
+    pub version: Option<i64>,
 }
 
-/// Where a user can be reached on a channel.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Address {
-    /// The channel.
-    pub channel: Channel,
-    /// Mailbox, WeCom user id, …; [`Channel::accepts_address`] holds.
-    pub value: String,
+impl UserDraft {
+    /// What makes a user what it is already; of the addresses nothing is said but which they are.
+    #[must_use]
+    pub fn of(user: &User) -> UserDraft {
+        let address = |one: &Address| AddressDraft::new(one.channel, &one.value);
+        UserDraft {
+            external_id: user.external_id.clone(),
+            alias_ids: user.alias_ids.clone(),
+            kind: user.kind,
+            name: user.name.clone(),
+            status: user.status,
+            locale: user.locale.clone(),
+            primary_department: user.primary_department.clone(),
+            departments: user.departments.clone(),
+            addresses: user.addresses.iter().map(address).collect(),
+            tags: user.tags.clone(),
+            version: Some(user.version),
+        }
+    }
 }
 
 /// Whether a text can be the institution's id of a user or department.

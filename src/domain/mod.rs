@@ -5,6 +5,7 @@
 //! ([`verdict`], [`outcome`]), and who does the work ([`node`]).
 
 pub mod access;
+pub mod address;
 pub mod audience;
 pub mod audit;
 pub mod batch;

@@ -119,6 +119,8 @@ reasons! {
     ReviewRefused = 16, "REVIEW_REFUSED";
     /// Nobody decided on the message in time.
     ReviewLapsed = 17, "REVIEW_LAPSED";
+    /// The person has not proved yet that the address is hers.
+    AddressUnverified = 18, "ADDRESS_UNVERIFIED";
     /// Waiting for its first try.
     Queued = 20, "QUEUED";
     /// Waiting for another try.

@@ -183,6 +183,8 @@ reasons! {
         "这条警报已经解除[（{message_id}）]。如需改动，请更正那条解除消息。";
     LastAdministrator = "LAST_ADMINISTRATOR", FailedPrecondition, "The change would leave nobody to administer.",
         "这样改动以后将没有管理员。请先为另一位管理员建立密钥。";
+    UserIsOwn = "USER_IS_OWN", FailedPrecondition, "The user is one that the service has of its own.",
+        "这是系统自带的用户，不能删除。请改正用户编号。";
     DepartmentCycle = "DEPARTMENT_CYCLE", FailedPrecondition, "A department would lie under itself.",
         "部门[“{department}”]将位于它自己之下。请另选上级部门。";
     DepartmentInUse = "DEPARTMENT_IN_USE", FailedPrecondition, "Something still belongs to the department or names it.",

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::channel::Channel;
 use super::id::GrantId;
+use super::outcome::Reason;
 use super::time::At;
 
 /// What makes a tag a set.
@@ -15,18 +17,20 @@ pub enum TagKind {
     Rule = 2,
     /// The direct members of a department; the key is its external id.
     Department = 3,
-    /// Who has an address on a channel; the key is the channel's name.
+    /// Who has a usable address on a channel; the key is the channel's name.
     Reachable = 4,
     /// Everybody who receives; one tag with an empty key.
     Everyone = 5,
+    /// Whose best address on a channel may not be used; the key is the reason and the channel's name.
+    Unreachable = 6,
 }
 
 impl TagKind {
     /// The kind with a stored number.
     #[must_use]
     pub fn from_code(code: i64) -> Option<TagKind> {
-        use TagKind::{Department, Everyone, Reachable, Rule, Static};
-        [Static, Rule, Department, Reachable, Everyone].into_iter().find(|kind| *kind as i64 == code)
+        use TagKind::{Department, Everyone, Reachable, Rule, Static, Unreachable};
+        [Static, Rule, Department, Reachable, Everyone, Unreachable].into_iter().find(|kind| *kind as i64 == code)
     }
 }
 
@@ -82,6 +86,12 @@ impl Tag {
     pub fn is_current(&self, now: At) -> bool {
         self.expire_at.is_none_or(|end| now < end)
     }
+}
+
+/// The name of the set of those whose best address on a channel may not be used for a reason.
+#[must_use]
+pub fn unreachable(why: Reason, channel: Channel) -> String {
+    format!("{}:{}", why.text(), channel.name())
 }
 
 /// Whether a text can name a tag: letters of any script, digits, `._-`, at most one colon with something on

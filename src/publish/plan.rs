@@ -3,6 +3,7 @@
 use super::handover::{FreshBatches, Providers};
 use crate::audience::Snapshot;
 use crate::domain::access::Mode;
+use crate::domain::address::AddressState;
 use crate::domain::batch::{ProviderId, STUB_PROVIDER};
 use crate::domain::channel::Channel;
 use crate::domain::class::{Class, Lane};
@@ -50,13 +51,21 @@ impl ChannelPlan {
             (false, 0) => reachable(snapshot, channel, people),
             (false, _) => reachable(snapshot, channel, &(people - gone)),
         };
-        let without = people.len().saturating_sub(reachable + left);
+        let hindered: Vec<(outcome::Reason, u64)> = match inbox {
+            true => Vec::new(),
+            false => hindered(snapshot, channel, people, gone),
+        };
+        let hindered_n: u64 = hindered.iter().map(|(_, n)| n).sum();
+        let without = people.len().saturating_sub(reachable + left + hindered_n);
+        let mut dropped = vec![(outcome::Reason::NoAddress, without)];
+        dropped.extend(hindered);
+        dropped.push((outcome::Reason::Left, left));
         let counted = |rows: &[(outcome::Reason, u64)]| rows.iter().copied().filter(|(_, n)| *n > 0).collect();
         ChannelPlan {
             channel,
             provider,
             reachable,
-            dropped: counted(&[(outcome::Reason::NoAddress, without), (outcome::Reason::Left, left)]),
+            dropped: counted(&dropped),
             delayed: counted(&[(outcome::Reason::ProviderPaused, if held { reachable } else { 0 })]),
         }
     }
@@ -76,7 +85,17 @@ pub(super) fn channels(
     legs.iter().map(plan).collect()
 }
 
-/// How many people have an address on a channel. The stub knows each simulated user but the one who is there to
+/// How many have only addresses on a channel that may not be used, by reason.
+fn hindered(snapshot: &Snapshot, channel: Channel, people: &Set, gone: &Set) -> Vec<(outcome::Reason, u64)> {
+    let reasons = AddressState::ALL.into_iter().filter_map(AddressState::hindrance);
+    let count = |why| {
+        let hindered = people & snapshot.unreachable(channel, why).as_ref();
+        (why, hindered.len() - hindered.intersection_len(gone))
+    };
+    reasons.map(count).collect()
+}
+
+/// How many people have a usable address on a channel. The stub knows each simulated user but the one who is there to
 /// have no address.
 fn reachable(snapshot: &Snapshot, channel: Channel, people: &Set) -> u64 {
     let simulated = SIMULATED.iter().filter(|(_, id)| *id != NO_ADDRESS).map(|(ordinal, _)| *ordinal);

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::Result;
+use super::encode::known;
+use crate::domain::address::AddressState;
 use crate::domain::batch::{Claimed, Fence, ProviderId, Settlement};
 use crate::domain::channel::Channel;
 use crate::domain::class::Lane;
@@ -93,12 +95,19 @@ pub struct LegMaterial {
 pub struct Reach {
     /// Who.
     pub ordinal: u32,
-    /// The address, if there is one.
-    pub address: Option<Box<str>>,
+    /// The best address, if there is one, and whether it may be used.
+    pub address: Option<(Box<str>, AddressState)>,
     /// The person's status lets her receive.
     pub receives: bool,
     /// The person was erased.
     pub erased: bool,
+}
+
+/// The address of two columns that both may be absent.
+pub(super) fn best(address: Option<String>, state: Option<i64>) -> Result<Option<(Box<str>, AddressState)>> {
+    let Some((address, state)) = address.zip(state) else { return Ok(None) };
+    let state = known(AddressState::from_code(state), "state of an address")?;
+    Ok(Some((address.into_boxed_str(), state)))
 }
 
 /// How much waits.

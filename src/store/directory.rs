@@ -29,12 +29,13 @@ pub trait Directory: Send + Sync {
     /// change number.
     async fn upsert_departments(&self, rows: Vec<DepartmentDraft>, at: At) -> Result<i64>;
 
-    /// Creates or replaces users. A row that breaks a rule (unknown department) is refused alone. Ordinals of
+    /// Creates or replaces users. A row whose id is a further id of somebody means that person, and the id stays. A row
+    /// that breaks a rule (unknown department, a further id that is somebody else's) is refused alone. Ordinals of
     /// new users ascend in the order of the rows. An unchanged row writes nothing. Unknown tags are created. Whoever
     /// no longer receives by it loses grants, keys, roles and user tokens in the same transaction.
     async fn upsert_users(&self, rows: Vec<UserDraft>, at: At) -> Result<UsersWritten>;
 
-    /// The user with an external id, complete.
+    /// The user with an external id or such a further id, complete.
     async fn user(&self, external_id: &str) -> Result<Option<User>>;
 
     /// The users with these ordinals, complete, in the same order; unknown ones are left out.
@@ -64,6 +65,8 @@ pub struct DirectoryImage {
     pub users: Vec<(u32, String)>,
     /// Ordinal and token epoch of those whose tokens were ended once.
     pub token_epochs: Vec<(u32, i64)>,
+    /// Further external ids, all that each person has.
+    pub aliases: Vec<(u32, Vec<String>)>,
     /// Every department; parents need not stand before children.
     pub departments: Vec<Department>,
     /// Every tag with its members; rule tags have none.
@@ -119,7 +122,7 @@ impl TagDraft {
 pub struct UserFilter {
     /// Only these ordinals.
     pub among: Option<Set>,
-    /// Part of the name, or the start of the external id.
+    /// Part of the name, or the start of the external id or of a further one.
     pub query: Option<String>,
 }
 

@@ -13,6 +13,7 @@ mod delivery;
 mod departments;
 mod directory;
 mod encode;
+mod erasure;
 mod facts;
 mod grant;
 mod history;
@@ -48,6 +49,7 @@ pub use credential::{Credential, Credentials, Refresh, Turn};
 pub use delivery::{Claim, Deliveries, Depth, LegMaterial, Reach};
 pub use departments::{DepartmentDraft, Departments};
 pub use directory::{Directory, DirectoryImage, Ended, MembersWritten, RowError, TagDraft, UserFilter, UsersWritten};
+pub use erasure::{Erased, Erasures};
 pub use history::{History, HistoryPage, HistoryQuery};
 pub use inbox::{Inbox, PERSONAL_LATEST, PersonalLeg, Receipt, VisibleLeg};
 pub use inspection::{Description, Inspection, LastCheck, LegBooks, Legs, Waiting};
@@ -78,6 +80,8 @@ pub struct Store {
     pub key_uses: Arc<dyn KeyUses>,
     /// Who did what.
     pub audit: Arc<dyn Audit>,
+    /// Erasing people.
+    pub erasures: Arc<dyn Erasures>,
     /// Access tokens of providers.
     pub credentials: Arc<dyn Credentials>,
     /// Messages and legs.

@@ -1,6 +1,7 @@
 //! What only a store can see and refuse, worded once for all backends.
 
 use super::departments::InUse;
+use crate::domain::directory::FIRST_ORDINAL;
 use crate::domain::refusal::{Reason, Refusal};
 
 /// Nobody has made this department.
@@ -100,6 +101,26 @@ pub(super) fn of_another_source() -> Refusal {
 /// Somebody else was first.
 pub(super) fn changed_meanwhile(field: &str) -> Refusal {
     Refusal::new(Reason::EtagMismatch, "Somebody changed it in the meantime; read it again, then repeat.").field(field)
+}
+
+/// An id is one person's.
+pub(super) fn alias_taken(alias: &str) -> Refusal {
+    let message = format!("{alias:?} is the id of somebody else; take it from there first, or correct it.");
+    Refusal::new(Reason::IdTaken, message).field("user.alias_ids")
+}
+
+/// Nobody has this id.
+pub(super) fn unknown_user() -> Refusal {
+    Refusal::new(Reason::NotFound, "There is no such user. Correct the id.").field("user_id")
+}
+
+/// The service cannot do without its own users.
+pub(super) fn own_user_stays(ordinal: u32) -> Result<(), Refusal> {
+    if ordinal >= FIRST_ORDINAL {
+        return Ok(());
+    }
+    let message = "The administrator and the simulated users belong to the service and stay.";
+    Err(Refusal::new(Reason::UserIsOwn, message).field("user_id"))
 }
 
 /// There is no such key.

@@ -24,19 +24,8 @@ pub(super) fn step(draft: TagDraft, department_id: Option<i64>, kept: Option<Tag
     same_version(draft.version, kept.as_ref())?;
     let TagDraft { name, kind, title, description, rule, sensitive, user_grants, expire_at, .. } = draft;
     let (id, version) = kept.as_ref().map_or((0, 0), |kept| (kept.id, kept.version));
-    let wanted = Tag {
-        id,
-        kind,
-        name,
-        title,
-        description,
-        rule,
-        department_id,
-        sensitive,
-        user_grants,
-        expire_at,
-        version,
-    };
+    let wanted =
+        Tag { id, kind, name, title, description, rule, department_id, sensitive, user_grants, expire_at, version };
     match kept {
         None => Ok(Step::Insert(wanted)),
         Some(kept) if kept.kind != wanted.kind => Err(refuse::tag_of_another_kind(&wanted.name).into()),
@@ -48,7 +37,9 @@ pub(super) fn step(draft: TagDraft, department_id: Option<i64>, kept: Option<Tag
 /// Refuses if a version is meant and what is kept is another one, or is not there at all.
 pub(super) fn same_version(meant: Option<i64>, kept: Option<&Tag>) -> Result<()> {
     match meant {
-        Some(meant) if kept.is_none_or(|kept| kept.version != meant) => Err(refuse::changed_meanwhile("tag.etag").into()),
+        Some(meant) if kept.is_none_or(|kept| kept.version != meant) => {
+            Err(refuse::changed_meanwhile("tag.etag").into())
+        }
         _ => Ok(()),
     }
 }

@@ -1,18 +1,24 @@
 //! The bulk write of users, decided without a database: from the rows and from what is kept to what is written.
 
+mod write;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::members::MemberChanges;
+pub(super) use write::Write;
+
 use super::{Error, Result, RowError, UsersWritten, refuse};
+use crate::domain::address::{Address, AddressDraft};
 use crate::domain::channel::Channel;
-use crate::domain::directory::{ADMINISTRATOR_ID, Address, SIMULATED, Tag, TagKind, UserDraft, UserKind, UserStatus};
+use crate::domain::directory::{ADMINISTRATOR_ID, SIMULATED, UserDraft, UserKind, UserStatus};
 use crate::domain::refusal::Refusal;
 use crate::domain::set::Set;
+use crate::domain::tag::{Tag, TagKind, unreachable};
 
 /// The external ids and names in some rows, each once, sorted: what a backend looks up.
 #[derive(Debug)]
 pub(super) struct Names {
-    /// Of users.
+    /// Of users, further ids included.
     pub(super) users: Vec<String>,
     /// Of departments.
     pub(super) departments: Vec<String>,
@@ -23,8 +29,10 @@ pub(super) struct Names {
 /// What the store keeps of [`Names`], and where its counters stand. Nobody else may write until the plan is.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// The user's ordinal and what is kept of it, by external id.
-    pub(super) users: HashMap<String, (u32, Entry)>,
+    /// Whose each of the ids is, be it the external one or a further one.
+    pub(super) ids: HashMap<String, u32>,
+    /// Those users.
+    pub(super) users: HashMap<u32, Kept>,
     /// The department's key and that of its tag, by external id.
     pub(super) departments: HashMap<String, (i64, i64)>,
     /// Static tags and rules by name.
@@ -35,6 +43,17 @@ pub(super) struct Known {
     pub(super) seq: i64,
     /// The next ordinal that nobody has.
     pub(super) ordinal: i64,
+}
+
+/// A user who is there.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// The institution's id.
+    pub(super) external_id: String,
+    /// Its version.
+    pub(super) version: i64,
+    /// What is kept.
+    pub(super) entry: Entry,
 }
 
 /// A user as its rows say, with names resolved. Lists are sorted and hold nothing twice.
@@ -48,6 +67,8 @@ pub(super) struct Entry {
     pub(super) status: UserStatus,
     /// BCP 47.
     pub(super) locale: String,
+    /// Further ids.
+    pub(super) alias_ids: Vec<String>,
     /// The key of the primary department.
     pub(super) primary_id: Option<i64>,
     /// The source that looks after it.
@@ -74,23 +95,12 @@ pub(super) struct Plan {
     pub(super) created: Set,
     /// Those who no longer receive.
     pub(super) leaving: Set,
+    /// The ordinals of those whose further ids are others than before.
+    pub(super) renamed: Set,
     /// What [`Known::ordinal`] is afterwards.
     pub(super) ordinal: i64,
     /// Who comes into sets and who goes out.
     pub(super) members: MemberChanges,
-}
-
-/// One user to be written.
-#[derive(Debug)]
-pub(super) struct Write {
-    /// The internal number.
-    pub(super) ordinal: u32,
-    /// The institution's id.
-    pub(super) external_id: String,
-    /// What is kept of it; `None` of a new user.
-    pub(super) kept: Option<Entry>,
-    /// What it shall be.
-    pub(super) wanted: Entry,
 }
 
 impl Names {
@@ -98,7 +108,7 @@ impl Names {
     pub(super) fn of(rows: &[UserDraft]) -> Names {
         let once = |names: BTreeSet<&String>| names.into_iter().cloned().collect();
         Names {
-            users: once(rows.iter().map(|row| &row.external_id).collect()),
+            users: once(rows.iter().flat_map(|row| row.alias_ids.iter().chain([&row.external_id])).collect()),
             departments: once(
                 rows.iter().flat_map(|row| row.departments.iter().chain(&row.primary_department)).collect(),
             ),
@@ -110,9 +120,10 @@ impl Names {
 impl Entry {
     /// Whether two entries say the same but for their source.
     pub(super) fn says_as_much_as(&self, other: &Entry) -> bool {
-        let Entry { kind, name, status, locale, primary_id, source_id: _, addresses, tag_ids } = self;
+        let Entry { kind, name, status, locale, alias_ids, primary_id, source_id: _, addresses, tag_ids } = self;
         (kind, name, status, locale) == (&other.kind, &other.name, &other.status, &other.locale)
-            && (primary_id, addresses, tag_ids) == (&other.primary_id, &other.addresses, &other.tag_ids)
+            && (alias_ids, primary_id) == (&other.alias_ids, &other.primary_id)
+            && (addresses, tag_ids) == (&other.addresses, &other.tag_ids)
     }
 }
 
@@ -123,32 +134,6 @@ impl Known {
             // No key is below 0.
             self.departments.entry(id.clone()).or_insert((-number, -number));
         }
-    }
-}
-
-impl Write {
-    /// Addresses that are not kept yet.
-    pub(super) fn new_addresses(&self) -> impl Iterator<Item = &Address> {
-        let kept = self.kept.as_ref().map_or(&[][..], |kept| &kept.addresses);
-        self.wanted.addresses.iter().filter(|address| !kept.contains(address))
-    }
-
-    /// Kept addresses that shall go.
-    pub(super) fn gone_addresses(&self) -> impl Iterator<Item = &Address> {
-        let kept = self.kept.as_ref().map_or(&[][..], |kept| &kept.addresses);
-        kept.iter().filter(|address| !self.wanted.addresses.contains(address))
-    }
-
-    /// Tags that are not kept yet.
-    pub(super) fn new_tags(&self) -> impl Iterator<Item = i64> {
-        let kept = self.kept.as_ref().map_or(&[][..], |kept| &kept.tag_ids);
-        self.wanted.tag_ids.iter().copied().filter(|id| !kept.contains(id))
-    }
-
-    /// Kept tags that shall go.
-    pub(super) fn gone_tags(&self) -> impl Iterator<Item = i64> {
-        let kept = self.kept.as_ref().map_or(&[][..], |kept| &kept.tag_ids);
-        kept.iter().copied().filter(|id| !self.wanted.tag_ids.contains(id))
     }
 }
 
@@ -185,11 +170,13 @@ pub(super) fn plan(rows: Vec<UserDraft>, known: Known, source_id: Option<i64>) -
         wanted.iter().filter(|id| !kept.contains(id)).for_each(|new| members.add(*new, write.ordinal));
     }
     let created = users.iter().filter(|write| write.kept.is_none()).map(|write| write.ordinal).collect();
+    let renames = |write: &&Write| write.new_aliases().chain(write.gone_aliases()).next().is_some();
+    let renamed = users.iter().filter(renames).map(|write| write.ordinal).collect();
     let leaves = |write: &&Write| {
         write.kept.as_ref().is_some_and(|kept| kept.status.receives()) && !write.wanted.status.receives()
     };
     let leaving = users.iter().filter(leaves).map(|write| write.ordinal).collect();
-    Ok(Plan { written, tags: bulk.tags, users, created, leaving, ordinal: bulk.known.ordinal, members })
+    Ok(Plan { written, tags: bulk.tags, users, created, renamed, leaving, ordinal: bulk.known.ordinal, members })
 }
 
 /// One bulk write under way.
@@ -221,7 +208,12 @@ impl Bulk {
         if draft.kind == UserKind::Group && !draft.tags.is_empty() {
             return Err(refuse::groups_have_no_tags("user.tags"));
         }
-        let source_id = self.source_of(&draft.external_id)?;
+        let kept = self.known.ids.get(&draft.external_id).and_then(|ordinal| self.known.users.get(ordinal));
+        if draft.version.is_some_and(|meant| kept.is_none_or(|kept| kept.version != meant)) {
+            return Err(refuse::changed_meanwhile("user.etag"));
+        }
+        let source_id = self.source_of(kept)?;
+        let alias_ids = self.aliases(draft)?;
         let mut tag_ids = Vec::with_capacity(draft.departments.len() + draft.tags.len() + 1);
         for external_id in &draft.departments {
             tag_ids.push(self.department(external_id)?.1);
@@ -242,17 +234,15 @@ impl Bulk {
         }
         tag_ids.sort_unstable();
         tag_ids.dedup();
-        let mut addresses = draft.addresses.clone();
-        sort(&mut addresses);
-        addresses.dedup();
+        let addresses = self.addresses(draft);
         let UserDraft { kind, status, .. } = *draft;
         let (name, locale) = (draft.name.clone(), draft.locale.clone());
-        Ok(Entry { kind, name, status, locale, primary_id, source_id, addresses, tag_ids })
+        Ok(Entry { kind, name, status, locale, alias_ids, primary_id, source_id, addresses, tag_ids })
     }
 
     /// Which source looks after a user once the row is written.
-    fn source_of(&self, external_id: &str) -> std::result::Result<Option<i64>, Refusal> {
-        let kept = self.known.users.get(external_id).map(|(_, kept)| kept);
+    fn source_of(&self, kept: Option<&Kept>) -> std::result::Result<Option<i64>, Refusal> {
+        let kept = kept.map(|kept| &kept.entry);
         let before = kept.and_then(|kept| kept.source_id);
         match (self.source_id, before) {
             (None, before) => Ok(before),
@@ -260,6 +250,37 @@ impl Bulk {
                 Err(refuse::of_another_source())
             }
             (own, _) => Ok(own),
+        }
+    }
+
+    /// The addresses of a row, each once; of what it does not say the kept ones tell.
+    fn addresses(&self, draft: &UserDraft) -> Vec<Address> {
+        let person = self.known.ids.get(&draft.external_id).and_then(|ordinal| self.known.users.get(ordinal));
+        let kept = person.map_or(&[][..], |person| &person.entry.addresses);
+        let same = |a: &Address, b: &Address| (a.channel, &a.value) == (b.channel, &b.value);
+        let over = |wanted: &AddressDraft| {
+            let is_it = |kept: &&Address| (kept.channel, &kept.value) == (wanted.channel, &wanted.value);
+            wanted.over(kept.iter().find(is_it))
+        };
+        let mut addresses: Vec<Address> = draft.addresses.iter().map(over).collect();
+        sort(&mut addresses);
+        addresses.dedup_by(|later, first| same(later, first));
+        addresses
+    }
+
+    /// The further ids of a row: those that it names, and the one that it calls the person by. Each must be nobody
+    /// else's.
+    fn aliases(&self, draft: &UserDraft) -> std::result::Result<Vec<String>, Refusal> {
+        let person = self.known.ids.get(&draft.external_id);
+        let own = person.and_then(|ordinal| self.known.users.get(ordinal)).map(|kept| &kept.external_id);
+        let named = draft.alias_ids.iter().chain([&draft.external_id]);
+        let mut aliases: Vec<String> = named.filter(|id| *id != own.unwrap_or(&draft.external_id)).cloned().collect();
+        aliases.sort_unstable();
+        aliases.dedup();
+        let taken = |id: &&String| is_own(id) || self.known.ids.get(*id).is_some_and(|other| Some(other) != person);
+        match aliases.iter().find(taken) {
+            Some(id) => Err(refuse::alias_taken(id)),
+            None => Ok(aliases),
         }
     }
 
@@ -295,27 +316,41 @@ impl Bulk {
     }
 
     fn put(&mut self, external_id: String, wanted: Entry) -> Result<Done> {
-        let Some((ordinal, kept)) = self.known.users.get_mut(&external_id) else {
-            let ordinal = u32::try_from(self.known.ordinal);
-            let ordinal = ordinal.map_err(|_| Error::Unavailable("no ordinal is left".into()))?;
-            self.known.ordinal += 1;
-            self.known.users.insert(external_id.clone(), (ordinal, wanted.clone()));
-            self.places.insert(ordinal, self.users.len());
-            self.users.push(Write { ordinal, external_id, kept: None, wanted });
-            return Ok(Done::Created);
+        let known = self.known.ids.get(&external_id).copied();
+        let Some((ordinal, kept)) = known.and_then(|ordinal| Some((ordinal, self.known.users.get_mut(&ordinal)?)))
+        else {
+            return self.create_user(external_id, wanted);
         };
-        if *kept == wanted {
+        if kept.entry == wanted {
             return Ok(Done::Unchanged);
         }
-        let done = if kept.says_as_much_as(&wanted) { Done::Unchanged } else { Done::Updated };
-        let (ordinal, before) = (*ordinal, std::mem::replace(kept, wanted.clone()));
+        let done = if kept.entry.says_as_much_as(&wanted) { Done::Unchanged } else { Done::Updated };
+        kept.version += 1;
+        let before = std::mem::replace(&mut kept.entry, wanted.clone());
+        for gone in &before.alias_ids {
+            self.known.ids.remove(gone);
+        }
+        self.known.ids.extend(wanted.alias_ids.iter().map(|id| (id.clone(), ordinal)));
         if let Some(place) = self.places.get(&ordinal) {
             self.users[*place].wanted = wanted;
         } else {
             self.places.insert(ordinal, self.users.len());
+            let external_id = kept.external_id.clone();
             self.users.push(Write { ordinal, external_id, kept: Some(before), wanted });
         }
         Ok(done)
+    }
+
+    fn create_user(&mut self, external_id: String, wanted: Entry) -> Result<Done> {
+        let ordinal = u32::try_from(self.known.ordinal);
+        let ordinal = ordinal.map_err(|_| Error::Unavailable("no ordinal is left".into()))?;
+        self.known.ordinal += 1;
+        let ids = wanted.alias_ids.iter().chain([&external_id]).cloned();
+        self.known.ids.extend(ids.map(|id| (id, ordinal)));
+        self.known.users.insert(ordinal, Kept { external_id: external_id.clone(), version: 1, entry: wanted.clone() });
+        self.places.insert(ordinal, self.users.len());
+        self.users.push(Write { ordinal, external_id, kept: None, wanted });
+        Ok(Done::Created)
     }
 
     /// The sets that such a user is in: groups only in those of reachability, and in `everyone` only people
@@ -329,9 +364,12 @@ impl Bulk {
             }
         }
         for channel in Channel::ALL {
-            if entry.addresses.iter().any(|address| address.channel == channel) {
-                sets.push(self.implied_tag(TagKind::Reachable, channel.name()));
-            }
+            let states = entry.addresses.iter().filter(|address| address.channel == channel).map(|one| one.state);
+            let Some(best) = states.min() else { continue };
+            sets.push(match best.hindrance() {
+                None => self.implied_tag(TagKind::Reachable, channel.name()),
+                Some(why) => self.implied_tag(TagKind::Unreachable, &unreachable(why, channel)),
+            });
         }
         sets
     }

@@ -7,7 +7,7 @@ use crate::access::announce::SERVICE;
 use crate::access::authority::exceeds;
 use crate::access::explain::Explanation;
 use crate::access::{Caller, Reach, Request};
-use crate::audience::{Usable, parse, resolve};
+use crate::audience::{Snapshot, Usable, parse, resolve};
 use crate::domain::access::{Grant, GrantState, KeyScope, Principal};
 use crate::domain::audience::Audience;
 use crate::domain::audit::{Action, Deed, Object};
@@ -17,7 +17,7 @@ use crate::domain::id::GrantId;
 use crate::domain::line;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::refusal::{Reason, Refusal};
-use crate::domain::tag::is_tag_pattern;
+use crate::domain::tag::{Tag, is_tag_pattern};
 use crate::domain::time::At;
 
 /// The most departments or tags of one grant.
@@ -144,6 +144,9 @@ impl Admin {
         if !grant.department_ids.iter().all(|id| reach.covers(*id, snapshot.tree())) {
             return Err(exceeds("The grant").field("grant.department_ids"));
         }
+        if let Some(field) = not_lent(reach, &grant, &snapshot) {
+            return Err(exceeds("The grant").field(field));
+        }
         if !reach.holds(&grant, snapshot.tree()) {
             return Err(exceeds("The grant").field("grant.classes"));
         }
@@ -169,7 +172,7 @@ impl Admin {
         };
         let (snapshot, at) = (self.parts.index.snapshot(), filter.as_of.unwrap_or(now));
         let reaches = |grant: &Grant, ordinal: u32| {
-            grant.state_at(at) == Some(GrantState::Active) && self.parts.policy.reaches(grant, ordinal, &snapshot)
+            grant.state_at(at) == Some(GrantState::Active) && self.parts.policy.reaches(grant, ordinal, &snapshot, at)
         };
         let wanted = |grant: &Grant| {
             self.concerns(&reach, grant)
@@ -306,5 +309,20 @@ impl Admin {
             resolve::expression(&tree, &self.parts.index.snapshot(), &Usable::any(now)).map_err(named)?;
         }
         Ok(())
+    }
+}
+
+/// The field with tags that an office may not lend: to use it lends all but the sensitive ones of others, to edit it
+/// lends its own.
+pub(super) fn not_lent(reach: &Reach, grant: &Grant, snapshot: &Snapshot) -> Option<&'static str> {
+    let tag = |name: &str| snapshot.tag(name).map(|entry| &entry.tag);
+    let own = |tag: &Tag| tag.department_id.is_some_and(|id| reach.covers(id, snapshot.tree()));
+    let used = |name: &String| tag(name).is_none_or(|tag| !tag.sensitive || own(tag));
+    let edited = |name: &String| tag(name).is_some_and(own);
+    match reach.is_everywhere() {
+        true => None,
+        false if !grant.tags.iter().all(used) => Some("grant.tags"),
+        false if !grant.edit_tags.iter().all(edited) => Some("grant.edit_tags"),
+        false => None,
     }
 }

@@ -6,6 +6,7 @@ mod notices;
 
 use std::time::Duration;
 
+use super::grants::not_lent;
 use super::{Admin, GrantDraft};
 use crate::access::Caller;
 use crate::access::authority::{Reach, exceeds, role_missing};
@@ -295,7 +296,8 @@ impl Admin {
             let whole = self.people(&grant, &snapshot);
             grant.ceiling = Some(ids.clone());
             let beyond = whole.is_none_or(|people| reach.within(&people, &snapshot) != people);
-            if beyond || !reach.holds(&grant, snapshot.tree()) {
+            let lent = not_lent(reach, &grant, &snapshot).is_none();
+            if beyond || !lent || !reach.holds(&grant, snapshot.tree()) {
                 return Err(exceeds("What is asked for").field("decision"));
             }
         }
@@ -314,13 +316,17 @@ impl Admin {
             (None, Some(_)) => false,
             (Some(small), Some(large)) => small.is_subset(&large),
         };
+        let sensitive = |name: &str| snapshot.tag(name).is_some_and(|entry| entry.tag.sensitive);
+        let used = |name: &String| large.tags.contains(name) || (large.any_tag && !sensitive(name));
         let tree = snapshot.tree();
         let under = |id: &i64| large.department_ids.iter().any(|top| tree.is_under(*id, *top));
         people
             && (is_everything(large) || small.department_ids.iter().all(under))
             && small.channels.iter().all(|one| large.channels.contains(one))
             && small.classes.iter().all(|one| large.classes.contains(one))
-            && (large.any_tag || (!small.any_tag && small.tags.iter().all(|one| large.tags.contains(one))))
+            && (large.any_tag || !small.any_tag)
+            && small.tags.iter().all(used)
+            && small.edit_tags.iter().all(|one| large.edit_tags.contains(one))
             && limit(small.per_day, large.per_day)
             && limit(small.per_message, large.per_message)
             && (large.may_act_for || !small.may_act_for)
@@ -332,7 +338,7 @@ impl Admin {
         if is_everything(grant) {
             return None;
         }
-        match self.scopes.of(grant, snapshot) {
+        match self.scopes.of(grant, snapshot, self.parts.clock.now()) {
             Scope::Everything => None,
             Scope::Parts(parts) => Some(parts.iter().fold(Set::new(), |all, part| all | part.as_ref())),
         }

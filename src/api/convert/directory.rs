@@ -3,10 +3,13 @@
 use super::{absent, count, enums, error_row, invalid, message, required, some, time};
 use crate::api::v1;
 use crate::directory::{
-    DepartmentDraft, DepartmentMoved, DepartmentView, GrantChange, MembersEdited, TagDraft, TagView, UsersUpserted,
+    DepartmentDraft, DepartmentMoved, DepartmentView, ErasureReceipt, GrantChange, MembersEdited, TagDraft, TagView,
+    UsersUpserted,
 };
-use crate::domain::directory::{Address, TagKind, User, UserDraft, UserKind, UserStatus};
+use crate::domain::address::{Address, AddressDraft, AddressState};
+use crate::domain::directory::{User, UserDraft, UserKind, UserStatus};
 use crate::domain::refusal::Refusal;
+use crate::domain::tag::TagKind;
 
 /// A department as its caller wants it.
 ///
@@ -70,8 +73,6 @@ pub fn department(view: DepartmentView) -> v1::Department {
 /// `FIELD_REQUIRED`, `FIELD_INVALID`, or `NOT_YET_AVAILABLE` for a field that is not served.
 pub fn user_draft(wanted: Option<v1::User>) -> Result<UserDraft, Refusal> {
     let wanted = wanted.ok_or_else(|| required("user"))?;
-    absent(wanted.alias_ids.is_empty(), "user.alias_ids")?;
-    absent(wanted.etag.is_empty(), "user.etag")?;
     let kind = match v1::UserKind::try_from(wanted.kind) {
         Ok(v1::UserKind::Unspecified | v1::UserKind::Person) => UserKind::Person,
         Ok(v1::UserKind::Group) => UserKind::Group,
@@ -79,6 +80,8 @@ pub fn user_draft(wanted: Option<v1::User>) -> Result<UserDraft, Refusal> {
     };
     let status = match v1::UserStatus::try_from(wanted.status) {
         Ok(v1::UserStatus::Unspecified | v1::UserStatus::Active) => UserStatus::Active,
+        Ok(v1::UserStatus::OnLeave) => UserStatus::OnLeave,
+        Ok(v1::UserStatus::Graduated) => UserStatus::Graduated,
         Ok(v1::UserStatus::Left) => UserStatus::Left,
         Ok(v1::UserStatus::Deceased) => UserStatus::Deceased,
         Ok(v1::UserStatus::Erased) | Err(_) => return Err(invalid("user.status", "is no status that can be given")),
@@ -86,6 +89,7 @@ pub fn user_draft(wanted: Option<v1::User>) -> Result<UserDraft, Refusal> {
     let addresses = wanted.addresses.into_iter().enumerate().map(|(place, one)| address(place, one));
     Ok(UserDraft {
         external_id: wanted.user_id,
+        alias_ids: wanted.alias_ids,
         kind,
         name: wanted.name,
         status,
@@ -94,22 +98,30 @@ pub fn user_draft(wanted: Option<v1::User>) -> Result<UserDraft, Refusal> {
         departments: wanted.department_ids,
         addresses: addresses.collect::<Result<_, _>>()?,
         tags: wanted.tags,
+        version: version("user.etag", &wanted.etag)?,
     })
 }
 
-fn address(place: usize, wanted: v1::Address) -> Result<Address, Refusal> {
+fn address(place: usize, wanted: v1::Address) -> Result<AddressDraft, Refusal> {
     let path = |field: &str| format!("user.addresses[{place}].{field}");
     absent(wanted.provider_id.is_empty(), &path("provider_id"))?;
-    absent(wanted.verified_at.is_none(), &path("verified_at"))?;
-    match v1::AddressState::try_from(wanted.state) {
-        Ok(v1::AddressState::Unspecified | v1::AddressState::Usable) => {}
-        Ok(_) => return Err(super::not_yet(&path("state"))),
+    let state = match v1::AddressState::try_from(wanted.state) {
+        Ok(v1::AddressState::Unspecified) => None,
+        Ok(v1::AddressState::Usable) => Some(AddressState::Usable),
+        Ok(v1::AddressState::Unverified) => Some(AddressState::Unverified),
+        Ok(v1::AddressState::Invalid) => Some(AddressState::Invalid),
+        Ok(v1::AddressState::Dead) => Some(AddressState::Dead),
         Err(_) => return Err(invalid(&path("state"), "names no state of an address")),
-    }
-    Ok(Address { channel: enums::channel(&path("channel"), wanted.channel)?, value: wanted.value })
+    };
+    Ok(AddressDraft {
+        channel: enums::channel(&path("channel"), wanted.channel)?,
+        value: wanted.value,
+        state,
+        verified_at: time::at_if(&path("verified_at"), wanted.verified_at.as_ref())?,
+    })
 }
 
-/// A user as the wire carries it. People on leave count as here, graduates as gone.
+/// A user as the wire carries it.
 #[must_use]
 pub fn user(user: User) -> v1::User {
     let kind = match user.kind {
@@ -117,19 +129,22 @@ pub fn user(user: User) -> v1::User {
         UserKind::Group => v1::UserKind::Group,
     };
     let status = match user.status {
-        UserStatus::Active | UserStatus::OnLeave => v1::UserStatus::Active,
-        UserStatus::Graduated | UserStatus::Left => v1::UserStatus::Left,
+        UserStatus::Active => v1::UserStatus::Active,
+        UserStatus::OnLeave => v1::UserStatus::OnLeave,
+        UserStatus::Graduated => v1::UserStatus::Graduated,
+        UserStatus::Left => v1::UserStatus::Left,
         UserStatus::Deceased => v1::UserStatus::Deceased,
     };
     let address = |address: Address| v1::Address {
         channel: enums::channel_number(address.channel),
         value: address.value,
-        state: v1::AddressState::Usable.into(),
+        state: address_state(address.state).into(),
+        verified_at: address.verified_at.map(time::stamp),
         ..Default::default()
     };
     v1::User {
         user_id: user.external_id,
-        alias_ids: Vec::new(),
+        alias_ids: user.alias_ids,
         kind: kind.into(),
         name: user.name,
         status: status.into(),
@@ -138,7 +153,16 @@ pub fn user(user: User) -> v1::User {
         addresses: user.addresses.into_iter().map(address).collect(),
         tags: user.tags,
         locale: user.locale,
-        etag: String::new(),
+        etag: user.version.to_string(),
+    }
+}
+
+fn address_state(state: AddressState) -> v1::AddressState {
+    match state {
+        AddressState::Usable => v1::AddressState::Usable,
+        AddressState::Unverified => v1::AddressState::Unverified,
+        AddressState::Invalid => v1::AddressState::Invalid,
+        AddressState::Dead => v1::AddressState::Dead,
     }
 }
 
@@ -155,6 +179,20 @@ pub fn upserted(done: UsersUpserted) -> v1::UpsertUsersResponse {
     }
 }
 
+/// What an erasure took away.
+#[must_use]
+pub fn receipt(receipt: ErasureReceipt) -> v1::ErasureReceipt {
+    v1::ErasureReceipt {
+        erasure_id: receipt.id,
+        erased_at: receipt.at.map(time::stamp),
+        addresses: count(receipt.erased.addresses),
+        devices: 0,
+        messages: count(receipt.erased.messages),
+        tags: count(receipt.erased.tags),
+        rights: count(receipt.erased.rights),
+    }
+}
+
 /// The version that an etag means; `None` for an empty one.
 ///
 /// # Errors
@@ -162,7 +200,9 @@ pub fn upserted(done: UsersUpserted) -> v1::UpsertUsersResponse {
 pub fn version(path: &str, etag: &str) -> Result<Option<i64>, Refusal> {
     match etag {
         "" => Ok(None),
-        text => text.parse().map(Some).map_err(|_| invalid(path, "is none that the service gave; read the record again")),
+        text => {
+            text.parse().map(Some).map_err(|_| invalid(path, "is none that the service gave; read the record again"))
+        }
     }
 }
 
@@ -200,7 +240,7 @@ pub fn tag(view: TagView) -> v1::Tag {
         TagKind::Rule => v1::TagKind::Rule,
         TagKind::Department => v1::TagKind::Department,
         TagKind::Reachable => v1::TagKind::Reachable,
-        TagKind::Everyone => v1::TagKind::Unspecified,
+        TagKind::Unreachable | TagKind::Everyone => v1::TagKind::Unspecified,
     };
     v1::Tag {
         tag: view.tag.name,
@@ -239,6 +279,7 @@ mod tests {
     fn sample() -> v1::User {
         v1::User {
             user_id: "3121151001".to_owned(),
+            alias_ids: vec!["20199".to_owned()],
             kind: v1::UserKind::Person.into(),
             name: "李明".to_owned(),
             status: v1::UserStatus::Active.into(),
@@ -263,28 +304,25 @@ mod tests {
         let kept = User {
             ordinal: 16,
             external_id: draft.external_id,
+            alias_ids: draft.alias_ids,
             kind: draft.kind,
             name: draft.name,
             status: draft.status,
             locale: draft.locale,
             primary_department: draft.primary_department,
             departments: draft.departments,
-            addresses: draft.addresses,
+            addresses: draft.addresses.iter().map(|one| one.over(None)).collect(),
             tags: draft.tags,
             version: 1,
         };
-        assert_eq!(user(kept), sample());
+        assert_eq!(user(kept), v1::User { etag: "1".to_owned(), ..sample() });
     }
 
     #[test]
     fn what_is_not_kept_is_refused_and_not_dropped() {
-        let unverified = v1::Address { state: v1::AddressState::Dead.into(), ..sample().addresses.remove(0) };
-        for (field, row) in [
-            ("user.alias_ids", v1::User { alias_ids: vec!["x".to_owned()], ..sample() }),
-            ("user.addresses[0].state", v1::User { addresses: vec![unverified], ..sample() }),
-        ] {
-            let refusal = user_draft(Some(row)).unwrap_err();
-            assert_eq!((refusal.reason, refusal.field.as_deref()), (Reason::NotYetAvailable, Some(field)));
-        }
+        let of_one = v1::Address { provider_id: "wecom".to_owned(), ..sample().addresses.remove(0) };
+        let refusal = user_draft(Some(v1::User { addresses: vec![of_one], ..sample() })).unwrap_err();
+        let field = Some("user.addresses[0].provider_id");
+        assert_eq!((refusal.reason, refusal.field.as_deref()), (Reason::NotYetAvailable, field));
     }
 }

@@ -46,6 +46,7 @@ pub(crate) fn campus() -> DirectoryImage {
         seq: 7,
         users: (1..=99).map(|ordinal| (ordinal, format!("u{ordinal}"))).collect(),
         token_epochs: Vec::new(),
+        aliases: Vec::new(),
         departments: vec![
             department(4, "lab", Some(2)),
             department(1, "school", None),

@@ -9,6 +9,7 @@ mod key;
 mod known;
 pub(super) mod role;
 mod tag;
+mod user;
 
 use clap::Subcommand;
 
@@ -43,6 +44,9 @@ pub enum AdminCommand {
     /// Tags and who is in them: set, add, remove, delete, list
     #[command(subcommand)]
     Tag(tag::Tag),
+    /// One person: show, reinstate an address, erase
+    #[command(subcommand)]
+    User(user::User),
     /// End a key or a grant
     #[command(subcommand)]
     Revoke(Revoke),
@@ -112,6 +116,7 @@ pub enum Revoke {
 pub async fn run(connection: &Connection, command: AdminCommand) -> Result<(), Failure> {
     match command {
         AdminCommand::Apply(args) => apply::run(connection, args).await,
+        AdminCommand::User(command) => user::run(connection, command).await,
         AdminCommand::Department(command) => department::run(connection, command).await,
         AdminCommand::Application(command) => application(connection, command).await,
         AdminCommand::Key(command) => key::run(connection, command).await,

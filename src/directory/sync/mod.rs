@@ -208,7 +208,8 @@ impl SyncRun {
 
     /// The rows with the tags that their people keep: all whose key the row does not name.
     fn with_kept_tags(&self, mut rows: Vec<UserDraft>) -> Vec<UserDraft> {
-        add_kept_tags(&mut rows, &self.registrar.parts.memory.index.snapshot(), Tags::ByKey);
+        let now = self.registrar.parts.clock.now();
+        add_kept_tags(&mut rows, &self.registrar.parts.memory.index.snapshot(), Tags::ByKey, now);
         rows
     }
 

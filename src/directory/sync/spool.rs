@@ -3,10 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::address::{AddressDraft, AddressState};
 use crate::domain::channel::Channel;
-use crate::domain::directory::{Address, UserDraft, UserKind, UserStatus};
+use crate::domain::directory::{UserDraft, UserKind, UserStatus};
 use crate::domain::line;
 use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::time::At;
 
 /// The most people of one source.
 pub(super) const USERS_MAX: usize = 2_000_000;
@@ -34,19 +36,34 @@ struct Kept(
     String,
     Option<String>,
     Vec<String>,
-    Vec<(Channel, String)>,
+    Vec<SaidAddress>,
     Vec<String>,
+    Vec<String>,
+    Option<i64>,
 );
+
+/// Channel, value, state and proof of an address, as far as they were said.
+type SaidAddress = (Channel, String, Option<AddressState>, Option<At>);
 
 impl Spool {
     /// Keeps one more row.
     pub(super) fn push(&mut self, place: usize, row: UserDraft) -> Result<(), Refusal> {
         line::longest("user", self.rows + 1, USERS_MAX, "entries")?;
-        let UserDraft { external_id, kind, name, status, locale, primary_department, departments, addresses, tags } =
-            row;
-        let addresses = addresses.into_iter().map(|one| (one.channel, one.value)).collect();
-        let kept =
-            Kept(place, external_id, kind, name, status, locale, primary_department, departments, addresses, tags);
+        let address = |one: AddressDraft| (one.channel, one.value, one.state, one.verified_at);
+        let kept = Kept(
+            place,
+            row.external_id,
+            row.kind,
+            row.name,
+            row.status,
+            row.locale,
+            row.primary_department,
+            row.departments,
+            row.addresses.into_iter().map(address).collect(),
+            row.tags,
+            row.alias_ids,
+            row.version,
+        );
         let text = serde_json::to_string(&kept).map_err(|_| damaged())?;
         self.bytes += text.len() + 1;
         line::longest("user", self.bytes, BYTES_MAX, "bytes")?;
@@ -68,11 +85,23 @@ impl Spool {
 }
 
 fn read(text: &str) -> Result<(usize, UserDraft), Refusal> {
-    let Kept(place, external_id, kind, name, status, locale, primary_department, departments, addresses, tags) =
-        serde_json::from_str(text).map_err(|_| damaged())?;
-    let addresses = addresses.into_iter().map(|(channel, value)| Address { channel, value }).collect();
-    let row = UserDraft { external_id, kind, name, status, locale, primary_department, departments, addresses, tags };
-    Ok((place, row))
+    let kept: Kept = serde_json::from_str(text).map_err(|_| damaged())?;
+    let address =
+        |(channel, value, state, verified_at): SaidAddress| AddressDraft { channel, value, state, verified_at };
+    let row = UserDraft {
+        external_id: kept.1,
+        kind: kept.2,
+        name: kept.3,
+        status: kept.4,
+        locale: kept.5,
+        primary_department: kept.6,
+        departments: kept.7,
+        addresses: kept.8.into_iter().map(address).collect(),
+        tags: kept.9,
+        alias_ids: kept.10,
+        version: kept.11,
+    };
+    Ok((kept.0, row))
 }
 
 fn damaged() -> Refusal {
@@ -93,8 +122,13 @@ mod tests {
             locale: "zh-CN".to_owned(),
             primary_department: (n % 2 == 0).then(|| "cs".to_owned()),
             departments: vec!["law".to_owned()],
-            addresses: vec![Address { channel: Channel::Email, value: format!("{n}@example.edu") }],
+            addresses: vec![AddressDraft {
+                state: (n % 2 == 1).then_some(AddressState::Dead),
+                ..AddressDraft::new(Channel::Email, format!("{n}@example.edu"))
+            }],
             tags: vec!["校区:创新港".to_owned()],
+            alias_ids: vec![format!("a{n}")],
+            version: (n % 3 == 0).then_some(7),
         };
         let mut spool = Spool::default();
         (0..2_500).for_each(|n| spool.push(n + 1, row(n)).unwrap());

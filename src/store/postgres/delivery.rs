@@ -10,6 +10,7 @@ use crate::domain::class::Lane;
 use crate::domain::directory::UserStatus;
 use crate::domain::id::{LegId, MessageId};
 use crate::domain::time::At;
+use crate::store::delivery::best;
 use crate::store::{Claim, Deliveries, Depth, LegMaterial, Reach, Result};
 
 #[async_trait]
@@ -52,11 +53,12 @@ impl Deliveries for Postgres {
     }
 
     async fn reach(&self, channel: Channel, ordinals: Vec<u32>) -> Result<Vec<Reach>> {
-        const SQL: &str = "select asked.ordinal, person.status, \
-                           (select value from address where address.ordinal = asked.ordinal and channel = $2 \
-                           order by value limit 1) \
+        const SQL: &str = "select asked.ordinal, person.status, best.value, best.state \
                            from unnest($1::bigint[]) with ordinality as asked (ordinal, place) \
                            left join \"user\" as person on person.ordinal = asked.ordinal and erased_at is null \
+                           left join lateral (select value, state from address \
+                             where address.ordinal = asked.ordinal and channel = $2 \
+                             order by state, value limit 1) best on true \
                            order by asked.place";
         let asked: Vec<i64> = ordinals.into_iter().map(i64::from).collect();
         let rows = self.session().await?.rows(SQL, &[&asked, &channel.code()]).await?;
@@ -66,9 +68,8 @@ impl Deliveries for Postgres {
                 let Some(status) = status else {
                     return Ok(Reach { ordinal, address: None, receives: false, erased: true });
                 };
-                let address: Option<String> = get(row, 2)?;
                 let receives = known(UserStatus::from_code(status), "user status")?.receives();
-                Ok(Reach { ordinal, address: address.map(String::into_boxed_str), receives, erased: false })
+                Ok(Reach { ordinal, address: best(get(row, 2)?, get(row, 3)?)?, receives, erased: false })
             })
             .collect()
     }

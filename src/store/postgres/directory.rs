@@ -26,6 +26,7 @@ impl Directory for Postgres {
             seq: head(&session).await?,
             users: user::all(&session).await?,
             token_epochs: leaving::epochs(&session).await?,
+            aliases: user::all_aliases(&session).await?,
             departments: department::all(&session).await?,
             tags: tag::all(&session).await?.into_iter().map(&mut with_members).collect(),
         })

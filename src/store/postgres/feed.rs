@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 
 use super::encode::{get, known, set_in, small};
 use super::session::{Session, Values};
-use super::{department, tag};
+use super::{department, tag, user};
 use crate::domain::change::{Change, ChangeCode, ChangeKind};
 use crate::domain::id::{ApplicationId, GrantId, KeyId, MessageId};
 use crate::domain::set::{self, Set};
@@ -60,6 +60,11 @@ impl Feed {
     /// The tokens of some people ended.
     pub(super) fn append_ended(&mut self, people: &Set) {
         self.push(ChangeCode::TokensEnded, 0, None, Some(people), None);
+    }
+
+    /// Users have other further ids.
+    pub(super) fn append_aliases(&mut self, users: &Set) {
+        self.push(ChangeCode::Aliases, 0, None, Some(users), None);
     }
 
     /// Some came into one segment of a tag and some left it.
@@ -126,19 +131,23 @@ struct Objects {
     departments: HashMap<i64, crate::domain::directory::Department>,
     /// External ids by ordinal, empty of erased users, with token epochs.
     users: HashMap<i64, (String, i64)>,
+    /// Further ids by ordinal.
+    aliases: HashMap<u32, Vec<String>>,
 }
 
 impl Objects {
     async fn of(session: &Session, rows: &[Row]) -> Result<Objects> {
         const USERS: &str =
             "select ordinal, coalesce(external_id, ''), token_epoch from \"user\" where ordinal = any($1)";
-        let (mut tags, mut departments, mut users) = (Vec::new(), Vec::new(), Set::new());
+        let (mut tags, mut departments) = (Vec::new(), Vec::new());
+        let (mut users, mut renamed) = (Set::new(), Set::new());
         for row in rows {
             let id: i64 = get(row, 3)?;
             match ChangeCode::from_code(get(row, 2)?) {
                 Some(ChangeCode::Tag) => tags.push(id),
                 Some(ChangeCode::Department) => departments.push(id),
                 Some(ChangeCode::Users | ChangeCode::TokensEnded) => users |= set_in(row, 5)?,
+                Some(ChangeCode::Aliases) => renamed |= set_in(row, 5)?,
                 _ => {}
             }
         }
@@ -157,6 +166,7 @@ impl Objects {
                 .map(|one| (one.id, one))
                 .collect(),
             users: known,
+            aliases: user::aliases(session, &renamed).await?,
         })
     }
 
@@ -188,6 +198,10 @@ impl Objects {
             }
             ChangeCode::TokensEnded => {
                 ChangeKind::TokensEnded(set_in(row, 5)?.iter().map(|ordinal| (ordinal, user(ordinal).1)).collect())
+            }
+            ChangeCode::Aliases => {
+                let aliases = |ordinal| (ordinal, self.aliases.get(&ordinal).cloned().unwrap_or_default());
+                ChangeKind::Aliases(set_in(row, 5)?.iter().map(aliases).collect())
             }
             ChangeCode::Key => ChangeKind::Key { id: KeyId(id) },
             ChangeCode::Grant => ChangeKind::Grant { id: GrantId(id) },

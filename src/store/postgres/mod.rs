@@ -21,6 +21,7 @@ mod department;
 mod directory;
 mod durability;
 mod encode;
+mod erasure;
 mod fault;
 mod feed;
 mod history;

@@ -65,6 +65,7 @@ impl Postgres {
             departments: shared.clone(),
             access: shared.clone(),
             audit: shared.clone(),
+            erasures: shared.clone(),
             credentials: shared.clone(),
             messages: shared.clone(),
             deliveries: shared.clone(),

@@ -40,7 +40,7 @@ pub(super) async fn named(session: &Session, names: &[String]) -> Result<Vec<Tag
 
 /// The tags that follow from addresses and status.
 pub(super) async fn implied(session: &Session) -> Result<Vec<Tag>> {
-    session.rows(&format!("{COLUMNS} where kind in (4, 5)"), &[]).await?.iter().map(read).collect()
+    session.rows(&format!("{COLUMNS} where kind in (4, 5, 6)"), &[]).await?.iter().map(read).collect()
 }
 
 /// Stores new tags. Their numbers are those of their changes, so that none is ever used twice.
@@ -63,19 +63,8 @@ pub(super) async fn insert(session: &Session, tags: &[Tag]) -> Result<()> {
     let sensitive = column(|tag| i64::from(tag.sensitive));
     let grants: Vec<String> = tags.iter().map(tags::grants_text).collect::<Result<_>>()?;
     let (ends, versions) = (maybe(|tag| tag.expire_at.map(|end| end.0)), column(|tag| tag.version));
-    let values: &Values<'_> = &[
-        &ids,
-        &kinds,
-        &names,
-        &titles,
-        &descriptions,
-        &rules,
-        &departments,
-        &sensitive,
-        &grants,
-        &ends,
-        &versions,
-    ];
+    let values: &Values<'_> =
+        &[&ids, &kinds, &names, &titles, &descriptions, &rules, &departments, &sensitive, &grants, &ends, &versions];
     session.execute(SQL, values).await.map(|_| ())
 }
 

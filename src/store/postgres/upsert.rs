@@ -11,7 +11,7 @@ use super::{leaving, member, tag, user};
 use crate::domain::change::ChangeCode;
 use crate::domain::directory::{UserDraft, UserKind, UserStatus};
 use crate::domain::time::At;
-use crate::store::users::{self, Entry, Known, Names, Plan, Write};
+use crate::store::users::{self, Entry, Kept, Known, Names, Plan, Write};
 use crate::store::{Error, Result, UsersWritten};
 
 /// Writes the rows in one transaction. A refused row is left out, the others are written.
@@ -38,7 +38,7 @@ pub(super) async fn plan(
 
 /// Writes a plan in the transaction in which it was made.
 pub(super) async fn write(session: &Session, mut feed: Feed, plan: Plan, at: At) -> Result<UsersWritten> {
-    let Plan { mut written, tags, users, created, leaving, ordinal, members } = plan;
+    let Plan { mut written, tags, users, created, renamed, leaving, ordinal, members } = plan;
     for planned in &tags {
         if feed.append_new(ChangeCode::Tag) != planned.id {
             return Err(Error::Damaged("the order of changes".into()));
@@ -48,11 +48,15 @@ pub(super) async fn write(session: &Session, mut feed: Feed, plan: Plan, at: At)
     let (new, changed): (Vec<&Write>, Vec<&Write>) = users.iter().partition(|write| write.kept.is_none());
     insert(session, &new).await?;
     update(session, &changed).await?;
+    write_aliases(session, &users).await?;
     write_addresses(session, &users, at).await?;
     write_tags(session, &users).await?;
     if !created.is_empty() {
         session.execute("update head set value = $1 where name = 'ordinal'", &[&ordinal]).await?;
         feed.append_users(&created);
+    }
+    if !renamed.is_empty() {
+        feed.append_aliases(&renamed);
     }
     member::write(session, &mut feed, members).await?;
     written.ended = leaving::end(session, &mut feed, &leaving, at).await?;
@@ -66,14 +70,14 @@ async fn look_up(session: &Session, names: &Names, seq: i64) -> Result<Known> {
                                join tag on tag.kind = 3 and tag.name = department.external_id \
                                where department.external_id = any($1)";
     let in_names: &Values<'_> = &[&names.departments];
-    let (ordinal, departments, tags, implied, users) = futures::try_join!(
+    let (ordinal, departments, tags, implied, (ids, users)) = futures::try_join!(
         session.one(ORDINAL, &[]),
         session.rows(DEPARTMENTS, in_names),
         tag::named(session, &names.tags),
         tag::implied(session),
         kept(session, &names.users),
     )?;
-    let mut found = Known { users, seq, ordinal: get(&ordinal, 0)?, ..Known::default() };
+    let mut found = Known { ids, users, seq, ordinal: get(&ordinal, 0)?, ..Known::default() };
     for row in &departments {
         found.departments.insert(get(row, 0)?, (get(row, 1)?, get(row, 2)?));
     }
@@ -82,46 +86,64 @@ async fn look_up(session: &Session, names: &Names, seq: i64) -> Result<Known> {
     Ok(found)
 }
 
-/// What is kept of users, by external id.
-async fn kept(session: &Session, external_ids: &[String]) -> Result<HashMap<String, (u32, Entry)>> {
-    const USERS: &str = "select external_id, ordinal, kind, name, status, locale, primary_department_id, source_id \
-                         from \"user\" where external_id = any($1)";
-    const ADDRESSES: &str = "select u.external_id, address.channel, address.value \
-                             from \"user\" u join address on address.ordinal = u.ordinal where u.external_id = any($1)";
-    const TAGS: &str = "select u.external_id, membership.tag_id from \"user\" u \
-                        join membership on membership.ordinal = u.ordinal where u.external_id = any($1)";
-    let values: &Values<'_> = &[&external_ids];
-    let (users, addresses, tags) =
-        futures::try_join!(session.rows(USERS, values), session.rows(ADDRESSES, values), session.rows(TAGS, values),)?;
-    let mut found = HashMap::with_capacity(users.len());
-    for row in &users {
+/// Whose ids these are, and what is kept of those users.
+async fn kept(session: &Session, ids: &[String]) -> Result<(HashMap<String, u32>, HashMap<u32, Kept>)> {
+    const IDS: &str = "select external_id, ordinal from \"user\" where external_id = any($1) \
+                       union all select external_id, ordinal from alias where external_id = any($1)";
+    const USERS: &str = "select external_id, ordinal, kind, name, status, locale, primary_department_id, version, \
+                         source_id from \"user\" where ordinal = any($1)";
+    const ALIASES: &str = "select ordinal, external_id from alias where ordinal = any($1) order by external_id";
+    const ADDRESSES: &str = "select ordinal, channel, value, state, verified_at from address where ordinal = any($1)";
+    const TAGS: &str = "select ordinal, tag_id from membership where ordinal = any($1)";
+    let (mut owners, mut users) = (HashMap::new(), HashMap::new());
+    for row in session.rows(IDS, &[&ids]).await? {
+        owners.insert(get::<String>(&row, 0)?, small(&row, 1)?);
+    }
+    if owners.is_empty() {
+        return Ok((owners, users));
+    }
+    let ordinals: Vec<i64> = owners.values().copied().map(i64::from).collect();
+    let values: &Values<'_> = &[&ordinals];
+    let (rows, aliases, addresses, tags) = futures::try_join!(
+        session.rows(USERS, values),
+        session.rows(ALIASES, values),
+        session.rows(ADDRESSES, values),
+        session.rows(TAGS, values),
+    )?;
+    for row in &rows {
         let entry = Entry {
             kind: known(UserKind::from_code(get(row, 2)?), "kind of user")?,
             name: get(row, 3)?,
             status: known(UserStatus::from_code(get(row, 4)?), "status")?,
             locale: get(row, 5)?,
+            alias_ids: Vec::new(),
             primary_id: get(row, 6)?,
-            source_id: get(row, 7)?,
+            source_id: get(row, 8)?,
             addresses: Vec::new(),
             tag_ids: Vec::new(),
         };
-        found.insert(get::<String>(row, 0)?, (small(row, 1)?, entry));
+        users.insert(small(row, 1)?, Kept { external_id: get(row, 0)?, version: get(row, 7)?, entry });
+    }
+    for row in &aliases {
+        if let Some(kept) = users.get_mut(&small(row, 0)?) {
+            kept.entry.alias_ids.push(get(row, 1)?);
+        }
     }
     for row in &addresses {
-        if let Some((_, entry)) = found.get_mut(get::<&str>(row, 0)?) {
-            entry.addresses.push(user::address(row, 1)?);
+        if let Some(kept) = users.get_mut(&small(row, 0)?) {
+            kept.entry.addresses.push(user::address(row, 1)?);
         }
     }
     for row in &tags {
-        if let Some((_, entry)) = found.get_mut(get::<&str>(row, 0)?) {
-            entry.tag_ids.push(get(row, 1)?);
+        if let Some(kept) = users.get_mut(&small(row, 0)?) {
+            kept.entry.tag_ids.push(get(row, 1)?);
         }
     }
-    for (_, entry) in found.values_mut() {
-        users::sort(&mut entry.addresses);
-        entry.tag_ids.sort_unstable();
+    for kept in users.values_mut() {
+        users::sort(&mut kept.entry.addresses);
+        kept.entry.tag_ids.sort_unstable();
     }
-    Ok(found)
+    Ok((owners, users))
 }
 
 /// A user's columns as numbers.
@@ -183,7 +205,7 @@ async fn update(session: &Session, users: &[&Write]) -> Result<()> {
 }
 
 async fn write_addresses(session: &Session, users: &[Write], at: At) -> Result<()> {
-    const COPY: &str = "copy address (ordinal, channel, value, changed_at) from stdin binary";
+    const COPY: &str = "copy address (ordinal, channel, value, state, verified_at, changed_at) from stdin binary";
     const DELETE: &str = "delete from address using unnest($1::bigint[], $2::bigint[], $3::text[]) \
                           as gone (ordinal, channel, value) where address.ordinal = gone.ordinal \
                           and address.channel = gone.channel and address.value = gone.value";
@@ -196,14 +218,36 @@ async fn write_addresses(session: &Session, users: &[Write], at: At) -> Result<(
             channels.push(gone.channel.code());
             values.push(gone.value.as_str());
         }
-        new.extend(write.new_addresses().map(|address| (ordinal, address.channel.code(), &address.value)));
+        new.extend(
+            write
+                .new_addresses()
+                .map(|one| (ordinal, one.channel.code(), &one.value, one.state as i64, one.verified_at.map(|at| at.0))),
+        );
     }
     if !ordinals.is_empty() {
         session.execute(DELETE, &[&ordinals, &channels, &values]).await?;
     }
-    let rows: Vec<Vec<&(dyn ToSql + Sync)>> =
-        new.iter().map(|(ordinal, channel, value)| vec![ordinal as _, channel as _, *value as _, &at.0 as _]).collect();
-    session.copy(COPY, &[Type::INT8, Type::INT8, Type::TEXT, Type::INT8], &rows).await
+    let mut rows: Vec<Vec<&(dyn ToSql + Sync)>> = Vec::with_capacity(new.len());
+    for (ordinal, channel, value, state, verified_at) in &new {
+        rows.push(vec![ordinal, channel, *value, state, verified_at, &at.0]);
+    }
+    session.copy(COPY, &[Type::INT8, Type::INT8, Type::TEXT, Type::INT8, Type::INT8, Type::INT8], &rows).await
+}
+
+async fn write_aliases(session: &Session, users: &[Write]) -> Result<()> {
+    const COPY: &str = "copy alias (external_id, ordinal) from stdin binary";
+    const DELETE: &str = "delete from alias where external_id = any($1)";
+    // What one gives up another may take.
+    let gone: Vec<&String> = users.iter().flat_map(Write::gone_aliases).collect();
+    if !gone.is_empty() {
+        session.execute(DELETE, &[&gone]).await?;
+    }
+    let mut new: Vec<(&String, i64)> = Vec::new();
+    for write in users {
+        new.extend(write.new_aliases().map(|id| (id, i64::from(write.ordinal))));
+    }
+    let rows: Vec<Vec<&(dyn ToSql + Sync)>> = new.iter().map(|(id, ordinal)| vec![*id as _, ordinal as _]).collect();
+    session.copy(COPY, &[Type::TEXT, Type::INT8], &rows).await
 }
 
 async fn write_tags(session: &Session, users: &[Write]) -> Result<()> {

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use tokio_postgres::Row;
 
-use super::encode::{get, known, small};
+use super::encode::{get, known, ordinals, small};
 use super::session::{Session, Values};
 use crate::domain::channel::Channel;
-use crate::domain::directory::{Address, FIRST_ORDINAL, TagKind, User, UserKind, UserStatus};
+use crate::domain::directory::{Address, AddressState, FIRST_ORDINAL, TagKind, User, UserKind, UserStatus};
+use crate::domain::set::Set;
+use crate::domain::time::At;
 use crate::store::{Result, UserFilter};
 
 /// How many ordinals of a set are looked at together.
@@ -25,9 +27,39 @@ pub(super) async fn all(session: &Session) -> Result<Vec<(u32, String)>> {
     Ok(users)
 }
 
-/// The ordinal of the user with an external id.
+/// The further external ids of everybody who has some, sorted.
+pub(super) async fn all_aliases(session: &Session) -> Result<Vec<(u32, Vec<String>)>> {
+    let mut people: Vec<(u32, Vec<String>)> = Vec::new();
+    let add = |row| {
+        let (ordinal, id) = (small(&row, 0)?, get(&row, 1)?);
+        match people.last_mut() {
+            Some((last, ids)) if *last == ordinal => ids.push(id),
+            _ => people.push((ordinal, vec![id])),
+        }
+        Ok(())
+    };
+    session.each("select ordinal, external_id from alias order by ordinal, external_id", add).await?;
+    Ok(people)
+}
+
+/// The further external ids of some users, sorted; of those who have some.
+pub(super) async fn aliases(session: &Session, users: &Set) -> Result<HashMap<u32, Vec<String>>> {
+    const SQL: &str = "select ordinal, external_id from alias where ordinal = any($1) order by external_id";
+    let mut found: HashMap<u32, Vec<String>> = HashMap::new();
+    if users.is_empty() {
+        return Ok(found);
+    }
+    for row in session.rows(SQL, &[&ordinals(users)]).await? {
+        found.entry(small(&row, 0)?).or_default().push(get(&row, 1)?);
+    }
+    Ok(found)
+}
+
+/// The ordinal of the user with an external id or such a further id.
 pub(super) async fn ordinal_of(session: &Session, external_id: &str) -> Result<Option<u32>> {
-    let row = session.maybe("select ordinal from \"user\" where external_id = $1", &[&external_id]).await?;
+    const SQL: &str = "select ordinal from \"user\" where external_id = $1 \
+                       union all select ordinal from alias where external_id = $1";
+    let row = session.maybe(SQL, &[&external_id]).await?;
     row.map(|row| small(&row, 0)).transpose()
 }
 
@@ -38,7 +70,8 @@ pub(super) async fn complete(session: &Session, ordinals: &[u32]) -> Result<Vec<
                          department.external_id, u.version \
                          from \"user\" u left join department on department.id = u.primary_department_id \
                          where u.ordinal = any($1) and u.external_id is not null";
-    const ADDRESSES: &str = "select ordinal, channel, value from address where ordinal = any($1) \
+    const ALIASES: &str = "select ordinal, external_id from alias where ordinal = any($1) order by external_id";
+    const ADDRESSES: &str = "select ordinal, channel, value, state, verified_at from address where ordinal = any($1) \
                              order by ordinal, channel, value";
     const TAGS: &str = "select membership.ordinal, tag.kind, tag.name from membership \
                         join tag on tag.id = membership.tag_id where membership.ordinal = any($1) order by tag.name";
@@ -47,12 +80,21 @@ pub(super) async fn complete(session: &Session, ordinals: &[u32]) -> Result<Vec<
     }
     let wanted: Vec<i64> = ordinals.iter().copied().map(i64::from).collect();
     let values: &Values<'_> = &[&wanted];
-    let (users, addresses, tags) =
-        futures::try_join!(session.rows(USERS, values), session.rows(ADDRESSES, values), session.rows(TAGS, values),)?;
+    let (users, aliases, addresses, tags) = futures::try_join!(
+        session.rows(USERS, values),
+        session.rows(ALIASES, values),
+        session.rows(ADDRESSES, values),
+        session.rows(TAGS, values),
+    )?;
     let mut found = HashMap::with_capacity(users.len());
     for row in &users {
         let user = read(row)?;
         found.insert(user.ordinal, user);
+    }
+    for row in &aliases {
+        if let Some(user) = found.get_mut(&small(row, 0)?) {
+            user.alias_ids.push(get(row, 1)?);
+        }
     }
     for row in &addresses {
         if let Some(user) = found.get_mut(&small(row, 0)?) {
@@ -69,10 +111,15 @@ pub(super) async fn complete(session: &Session, ordinals: &[u32]) -> Result<Vec<
     Ok(ordinals.iter().filter_map(|ordinal| found.get(ordinal).cloned()).collect())
 }
 
-/// The address in two columns, the channel's code first.
+/// The address in four columns, from the channel's code on.
 pub(super) fn address(row: &Row, column: usize) -> Result<Address> {
     let channel = known(Channel::from_code(get(row, column)?), "channel")?;
-    Ok(Address { channel, value: get(row, column + 1)? })
+    Ok(Address {
+        channel,
+        value: get(row, column + 1)?,
+        state: known(AddressState::from_code(get(row, column + 2)?), "state of an address")?,
+        verified_at: get::<Option<i64>>(row, column + 3)?.map(At),
+    })
 }
 
 /// At most `limit` users above `after` that the filter lets through, ascending; none of the service's own.
@@ -110,7 +157,8 @@ pub(super) async fn list(
 async fn matching(session: &Session, query: &str, from: i64, limit: usize) -> Result<Vec<u32>> {
     const SQL: &str = "select ordinal from \"user\" where ordinal >= $1 and external_id is not null \
                        and (position(lower($2 collate \"C\") in lower(name collate \"C\")) > 0 \
-                         or starts_with(external_id, $2)) \
+                         or starts_with(external_id, $2) \
+                         or ordinal in (select ordinal from alias where starts_with(alias.external_id, $2))) \
                        order by ordinal limit $3";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     session.rows(SQL, &[&from, &query, &limit]).await?.iter().map(|row| small(row, 0)).collect()
@@ -119,7 +167,8 @@ async fn matching(session: &Session, query: &str, from: i64, limit: usize) -> Re
 async fn matching_among(session: &Session, query: &str, among: &[i64], limit: usize) -> Result<Vec<u32>> {
     const SQL: &str = "select ordinal from \"user\" where ordinal = any($1) and external_id is not null \
                        and (position(lower($2 collate \"C\") in lower(name collate \"C\")) > 0 \
-                         or starts_with(external_id, $2)) \
+                         or starts_with(external_id, $2) \
+                         or ordinal in (select ordinal from alias where starts_with(alias.external_id, $2))) \
                        order by ordinal limit $3";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     session.rows(SQL, &[&among, &query, &limit]).await?.iter().map(|row| small(row, 0)).collect()
@@ -129,6 +178,7 @@ fn read(row: &Row) -> Result<User> {
     Ok(User {
         ordinal: small(row, 0)?,
         external_id: get(row, 1)?,
+        alias_ids: Vec::new(),
         kind: known(UserKind::from_code(get(row, 2)?), "kind of user")?,
         name: get(row, 3)?,
         status: known(UserStatus::from_code(get(row, 4)?), "status")?,

@@ -13,6 +13,7 @@ use crate::domain::class::Lane;
 use crate::domain::directory::UserStatus;
 use crate::domain::id::{LegId, MessageId};
 use crate::domain::time::At;
+use crate::store::delivery::best;
 use crate::store::{Claim, Deliveries, Depth, LegMaterial, Reach, Result};
 
 #[async_trait]
@@ -78,19 +79,21 @@ fn material(connection: &Connection, message: MessageId) -> Result<Option<LegMat
 }
 
 fn reach(connection: &Connection, channel: Channel, ordinal: u32) -> Result<Reach> {
-    let found: Option<(i64, Option<String>)> = connection
-        .prepare_cached(
-            "select status, (select value from address where ordinal = ?1 and channel = ?2 limit 1) \
-             from user where ordinal = ?1 and erased_at is null",
-        )
+    const SQL: &str = "select user.status, address.value, address.state from user left join address \
+                       on address.ordinal = user.ordinal and address.channel = ?2 \
+                       where user.ordinal = ?1 and user.erased_at is null \
+                       order by address.state, address.value limit 1";
+    let found: Option<(i64, Option<String>, Option<i64>)> = connection
+        .prepare_cached(SQL)
         .and_then(|mut statement| {
-            statement.query_row((ordinal, channel.code()), |row| Ok((row.get(0)?, row.get(1)?))).optional()
+            let columns = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+            statement.query_row((ordinal, channel.code()), columns).optional()
         })
         .map_err(fault)?;
     Ok(match found {
-        Some((status, address)) => Reach {
+        Some((status, address, state)) => Reach {
             ordinal,
-            address: address.map(String::into_boxed_str),
+            address: best(address, state)?,
             receives: known(UserStatus::from_code(status), "user status")?.receives(),
             erased: false,
         },

@@ -26,6 +26,7 @@ impl Directory for Sqlite {
                 seq: head(connection, "change")?,
                 users: user::all(connection)?,
                 token_epochs: leaving::epochs(connection)?,
+                aliases: user::all_aliases(connection)?,
                 departments: department::all(connection)?,
                 tags: tag::all(connection)?.into_iter().map(&mut with_members).collect(),
             })

@@ -37,6 +37,11 @@ pub(super) fn append_users(connection: &Connection, at: At, users: &Set) -> Resu
     append_people(connection, at, ChangeCode::Users, users)
 }
 
+/// Appends that users have other further ids.
+pub(super) fn append_aliases(connection: &Connection, at: At, users: &Set) -> Result<i64> {
+    append_people(connection, at, ChangeCode::Aliases, users)
+}
+
 /// Appends what happened to some people.
 pub(super) fn append_people(connection: &Connection, at: At, code: ChangeCode, people: &Set) -> Result<i64> {
     let seq = next(connection)?;
@@ -117,6 +122,12 @@ fn what(connection: &Connection, row: &Row<'_>) -> Result<ChangeKind> {
             set_in(row, 5)?
                 .iter()
                 .map(|ordinal| Ok((ordinal, leaving::epoch(connection, ordinal)?)))
+                .collect::<Result<_>>()?,
+        ),
+        ChangeCode::Aliases => ChangeKind::Aliases(
+            set_in(row, 5)?
+                .iter()
+                .map(|ordinal| Ok((ordinal, user::aliases(connection, ordinal)?)))
                 .collect::<Result<_>>()?,
         ),
         ChangeCode::Key => ChangeKind::Key { id: KeyId(id) },

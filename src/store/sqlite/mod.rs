@@ -15,6 +15,7 @@ mod delivery;
 mod department;
 mod directory;
 mod encode;
+mod erasure;
 mod feed;
 mod history;
 mod inbox;
@@ -93,6 +94,7 @@ impl Sqlite {
             departments: shared.clone(),
             access: shared.clone(),
             audit: shared.clone(),
+            erasures: shared.clone(),
             credentials: shared.clone(),
             messages: shared.clone(),
             deliveries: shared.clone(),

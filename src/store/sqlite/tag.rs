@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::encode::{head, known, union};
 use super::{department, fault, feed, member, user};
 use crate::domain::change::ChangeCode;
-use crate::domain::tag::{Tag, TagKind};
 use crate::domain::set::Set;
+use crate::domain::tag::{Tag, TagKind};
 use crate::domain::time::At;
 use crate::store::members::MemberChanges;
 use crate::store::tags::{self, Step};
@@ -60,7 +60,7 @@ pub(super) fn id_of(connection: &Connection, kind: TagKind, name: &str) -> Resul
 
 /// The tags that follow from addresses and status.
 pub(super) fn implied(connection: &Connection) -> Result<HashMap<(TagKind, String), i64>> {
-    let tags = all_of(connection, &format!("{COLUMNS} where kind in (4, 5)"))?;
+    let tags = all_of(connection, &format!("{COLUMNS} where kind in (4, 5, 6)"))?;
     Ok(tags.into_iter().map(|tag| ((tag.kind, tag.name), tag.id)).collect())
 }
 

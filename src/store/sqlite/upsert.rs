@@ -1,14 +1,15 @@
 //! The bulk write of users: what is kept is read, the plan made, the sets written once at the end.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::encode::{advance, head, known};
 use super::{department, fault, feed, leaving, member, tag, user};
 use crate::domain::directory::{Address, TagKind, UserDraft, UserKind, UserStatus};
 use crate::domain::time::At;
-use crate::store::users::{self, Entry, Known, Names, Plan};
+use crate::store::users::{self, Kept, Known, Names, Plan};
 use crate::store::{Error, Result, UsersWritten};
 
 /// Writes the rows in one transaction. A refused row is left out, the others are written.
@@ -34,16 +35,23 @@ pub(super) fn plan(
 /// Writes a plan in the transaction in which it was made.
 pub(super) fn write(connection: &Connection, plan: Plan, at: At) -> Result<UsersWritten> {
     let first = head(connection, "ordinal")?;
-    let Plan { mut written, tags, users, created, leaving, ordinal, members } = plan;
+    let Plan { mut written, tags, users, created, renamed, leaving, ordinal, members } = plan;
     for planned in tags {
         if tag::insert(connection, &planned, at)? != planned.id {
             return Err(Error::Damaged("the order of changes".into()));
         }
     }
+    // What one gives up another may take.
+    for gone in users.iter().flat_map(users::Write::gone_aliases) {
+        delete_alias(connection, gone)?;
+    }
     for write in users {
         match write.kept {
             None => insert(connection, write.ordinal, &write.external_id, &write.wanted)?,
             Some(_) => update(connection, write.ordinal, &write.wanted)?,
+        }
+        for new in write.new_aliases() {
+            insert_alias(connection, write.ordinal, new)?;
         }
         for gone in write.gone_addresses() {
             delete_address(connection, write.ordinal, gone)?;
@@ -61,6 +69,9 @@ pub(super) fn write(connection: &Connection, plan: Plan, at: At) -> Result<Users
     if !created.is_empty() {
         advance(connection, "ordinal", ordinal - first)?;
         feed::append_users(connection, at, &created)?;
+    }
+    if !renamed.is_empty() {
+        feed::append_aliases(connection, at, &renamed)?;
     }
     member::write(connection, members, at)?;
     written.ended = leaving::end(connection, &leaving, at)?;
@@ -89,47 +100,59 @@ fn look_up(connection: &Connection, names: Names) -> Result<Known> {
     }
     found.users = HashMap::with_capacity(names.users.len());
     for external_id in names.users {
-        if let Some(kept) = kept(connection, &external_id)? {
-            found.users.insert(external_id, kept);
+        if let Some(ordinal) = user::ordinal_of(connection, &external_id)? {
+            found.ids.insert(external_id, ordinal);
+            if let Entry::Vacant(place) = found.users.entry(ordinal) {
+                place.insert(kept(connection, ordinal)?);
+            }
         }
     }
     Ok(found)
 }
 
-fn kept(connection: &Connection, external_id: &str) -> Result<Option<(u32, Entry)>> {
-    type Columns = (u32, i64, String, i64, String, Option<i64>, Option<i64>);
-    const SQL: &str = "select ordinal, kind, name, status, locale, primary_department_id, source_id \
-                       from user where external_id = ?1";
-    let row: Option<Columns> = connection
+fn kept(connection: &Connection, ordinal: u32) -> Result<Kept> {
+    type Columns = (String, i64, String, i64, String, Option<i64>, Option<i64>, i64);
+    const SQL: &str = "select external_id, kind, name, status, locale, primary_department_id, source_id, version \
+                       from user where ordinal = ?1";
+    let (external_id, kind, name, status, locale, primary_id, source_id, version): Columns = connection
         .prepare_cached(SQL)
         .and_then(|mut statement| {
             let columns = |row: &rusqlite::Row<'_>| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
+                Ok((
+                    row.get(0)?,
+                    row.get(1)?,
+                    row.get(2)?,
+                    row.get(3)?,
+                    row.get(4)?,
+                    row.get(5)?,
+                    row.get(6)?,
+                    row.get(7)?,
+                ))
             };
-            statement.query_row([external_id], columns).optional()
+            statement.query_row([ordinal], columns)
         })
         .map_err(fault)?;
-    let Some((ordinal, kind, name, status, locale, primary_id, source_id)) = row else { return Ok(None) };
     let mut addresses = user::addresses(connection, ordinal)?;
     users::sort(&mut addresses);
-    let entry = Entry {
+    let entry = users::Entry {
         kind: known(UserKind::from_code(kind), "kind of user")?,
         name,
         status: known(UserStatus::from_code(status), "status")?,
         locale,
+        alias_ids: user::aliases(connection, ordinal)?,
         primary_id,
         source_id,
         addresses,
         tag_ids: member::rows_of(connection, ordinal)?,
     };
-    Ok(Some((ordinal, entry)))
+    Ok(Kept { external_id, version, entry })
 }
 
-fn insert(connection: &Connection, ordinal: u32, external_id: &str, entry: &Entry) -> Result<()> {
+fn insert(connection: &Connection, ordinal: u32, external_id: &str, entry: &users::Entry) -> Result<()> {
     const SQL: &str = "insert into user \
                        (ordinal, external_id, kind, name, status, locale, primary_department_id, source_id, version) \
                        values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1)";
-    let Entry { kind, name, status, locale, primary_id, source_id, .. } = entry;
+    let users::Entry { kind, name, status, locale, primary_id, source_id, .. } = entry;
     connection
         .prepare_cached(SQL)
         .and_then(|mut statement| {
@@ -139,10 +162,10 @@ fn insert(connection: &Connection, ordinal: u32, external_id: &str, entry: &Entr
         .map_err(fault)
 }
 
-fn update(connection: &Connection, ordinal: u32, entry: &Entry) -> Result<()> {
+fn update(connection: &Connection, ordinal: u32, entry: &users::Entry) -> Result<()> {
     const SQL: &str = "update user set kind = ?2, name = ?3, status = ?4, locale = ?5, primary_department_id = ?6, \
                        source_id = ?7, version = version + 1 where ordinal = ?1";
-    let Entry { kind, name, status, locale, primary_id, source_id, .. } = entry;
+    let users::Entry { kind, name, status, locale, primary_id, source_id, .. } = entry;
     connection
         .prepare_cached(SQL)
         .and_then(|mut statement| {
@@ -152,10 +175,30 @@ fn update(connection: &Connection, ordinal: u32, entry: &Entry) -> Result<()> {
         .map_err(fault)
 }
 
-fn insert_address(connection: &Connection, ordinal: u32, address: &Address, at: At) -> Result<()> {
+fn insert_alias(connection: &Connection, ordinal: u32, alias: &str) -> Result<()> {
     connection
-        .prepare_cached("insert into address (ordinal, channel, value, changed_at) values (?1, ?2, ?3, ?4)")
-        .and_then(|mut statement| statement.execute((ordinal, address.channel.code(), &address.value, at.0)))
+        .prepare_cached("insert into alias (external_id, ordinal) values (?1, ?2)")
+        .and_then(|mut statement| statement.execute((alias, ordinal)))
+        .map(|_| ())
+        .map_err(fault)
+}
+
+fn delete_alias(connection: &Connection, alias: &str) -> Result<()> {
+    connection
+        .prepare_cached("delete from alias where external_id = ?1")
+        .and_then(|mut statement| statement.execute([alias]))
+        .map(|_| ())
+        .map_err(fault)
+}
+
+fn insert_address(connection: &Connection, ordinal: u32, address: &Address, at: At) -> Result<()> {
+    const SQL: &str = "insert into address (ordinal, channel, value, state, verified_at, changed_at) \
+                       values (?1, ?2, ?3, ?4, ?5, ?6)";
+    let Address { channel, value, state, verified_at } = address;
+    let verified_at = verified_at.map(|at| at.0);
+    connection
+        .prepare_cached(SQL)
+        .and_then(|mut statement| statement.execute((ordinal, channel.code(), value, *state as i64, verified_at, at.0)))
         .map(|_| ())
         .map_err(fault)
 }

@@ -5,7 +5,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::encode::known;
 use super::fault;
 use crate::domain::channel::Channel;
-use crate::domain::directory::{Address, FIRST_ORDINAL, TagKind, User, UserKind, UserStatus};
+use crate::domain::directory::{Address, AddressState, FIRST_ORDINAL, TagKind, User, UserKind, UserStatus};
+use crate::domain::time::At;
 use crate::store::{Result, UserFilter, refuse};
 
 /// Ordinal and external id of every user that was not erased, ascending.
@@ -25,10 +26,29 @@ pub(super) fn external_id(connection: &Connection, ordinal: u32) -> Result<Strin
     Ok(id.flatten().unwrap_or_default())
 }
 
-/// The ordinal of the user with an external id.
+/// The further external ids of everybody who has some.
+pub(super) fn all_aliases(connection: &Connection) -> Result<Vec<(u32, Vec<String>)>> {
+    let ordinals: Vec<u32> = connection
+        .prepare_cached("select distinct ordinal from alias order by ordinal")
+        .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
+        .map_err(fault)?;
+    ordinals.into_iter().map(|ordinal| Ok((ordinal, aliases(connection, ordinal)?))).collect()
+}
+
+/// The further external ids of a user, sorted.
+pub(super) fn aliases(connection: &Connection, ordinal: u32) -> Result<Vec<String>> {
+    connection
+        .prepare_cached("select external_id from alias where ordinal = ?1 order by external_id")
+        .and_then(|mut statement| statement.query_map([ordinal], |row| row.get(0))?.collect())
+        .map_err(fault)
+}
+
+/// The ordinal of the user with an external id or such a further id.
 pub(super) fn ordinal_of(connection: &Connection, external_id: &str) -> Result<Option<u32>> {
     connection
-        .prepare_cached("select ordinal from user where external_id = ?1")
+        .prepare_cached(
+            "select ordinal from user where external_id = ?1 union all select ordinal from alias where external_id = ?1",
+        )
         .and_then(|mut statement| statement.query_row([external_id], |row| row.get(0)).optional())
         .map_err(fault)
 }
@@ -50,6 +70,7 @@ pub(super) fn complete(connection: &Connection, ordinal: u32) -> Result<Option<U
     Ok(Some(User {
         ordinal,
         external_id,
+        alias_ids: aliases(connection, ordinal)?,
         kind: known(UserKind::from_code(kind), "kind of user")?,
         name,
         status: known(UserStatus::from_code(status), "status")?,
@@ -64,13 +85,20 @@ pub(super) fn complete(connection: &Connection, ordinal: u32) -> Result<Option<U
 
 /// Where a user can be reached, by channel and value.
 pub(super) fn addresses(connection: &Connection, ordinal: u32) -> Result<Vec<Address>> {
-    let rows: Vec<(i64, String)> = connection
-        .prepare_cached("select channel, value from address where ordinal = ?1 order by channel, value")
-        .and_then(|mut statement| statement.query_map([ordinal], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
-        .map_err(fault)?;
-    rows.into_iter()
-        .map(|(channel, value)| Ok(Address { channel: known(Channel::from_code(channel), "channel")?, value }))
-        .collect()
+    const SQL: &str = "select channel, value, state, verified_at from address where ordinal = ?1 \
+                       order by channel, value";
+    let mut statement = connection.prepare_cached(SQL).map_err(fault)?;
+    let mut rows = statement.query([ordinal]).map_err(fault)?;
+    let mut addresses = Vec::new();
+    while let Some(row) = rows.next().map_err(fault)? {
+        addresses.push(Address {
+            channel: known(Channel::from_code(row.get(0).map_err(fault)?), "channel")?,
+            value: row.get(1).map_err(fault)?,
+            state: known(AddressState::from_code(row.get(2).map_err(fault)?), "state of an address")?,
+            verified_at: row.get::<_, Option<i64>>(3).map_err(fault)?.map(At),
+        });
+    }
+    Ok(addresses)
 }
 
 /// Notes that something of a user changed.
@@ -127,7 +155,8 @@ pub(super) fn list(
 
 fn matching(connection: &Connection, query: &str, from: i64, limit: usize) -> Result<Vec<u32>> {
     const SQL: &str = "select ordinal from user where ordinal >= ?1 and external_id is not null \
-                       and (instr(lower(name), lower(?2)) > 0 or substr(external_id, 1, length(?2)) = ?2) \
+                       and (instr(lower(name), lower(?2)) > 0 or substr(external_id, 1, length(?2)) = ?2 \
+                         or ordinal in (select ordinal from alias where substr(external_id, 1, length(?2)) = ?2)) \
                        order by ordinal limit ?3";
     connection
         .prepare_cached(SQL)
@@ -140,7 +169,8 @@ fn matching(connection: &Connection, query: &str, from: i64, limit: usize) -> Re
 
 fn matches(connection: &Connection, query: &str, ordinal: u32) -> Result<bool> {
     const SQL: &str = "select 1 from user where ordinal = ?1 and external_id is not null \
-                       and (instr(lower(name), lower(?2)) > 0 or substr(external_id, 1, length(?2)) = ?2)";
+                       and (instr(lower(name), lower(?2)) > 0 or substr(external_id, 1, length(?2)) = ?2 \
+                         or ordinal in (select ordinal from alias where substr(external_id, 1, length(?2)) = ?2))";
     connection.prepare_cached(SQL).and_then(|mut statement| statement.exists((ordinal, query))).map_err(fault)
 }
 

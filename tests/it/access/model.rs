@@ -384,6 +384,7 @@ impl World {
             department_ids: departments.iter().map(|one| format!("d{one}")).collect(),
             audience: None,
             tags: Vec::new(),
+            edit_tags: Vec::new(),
             channels: vec![Channel::App],
             classes: if emergency { vec![Class::Emergency] } else { vec![Class::Notice] },
             per_day: None,

@@ -238,3 +238,52 @@ async fn the_last_platform_administrator_with_a_key_stays() {
     let status = app.access(&second).withdraw_role(taken).await.unwrap_err();
     assert_eq!(refused(&status).reason, "LAST_ADMINISTRATOR");
 }
+
+#[tokio::test]
+async fn an_office_edits_the_tags_of_its_departments_and_lends_no_others() {
+    let app = TestApp::start().await;
+    let campus = app.campus().await;
+    let cs = of_cs(&app).await;
+    let tag = |name: &str, owner: &str| v1::UpsertTagRequest {
+        tag: Some(v1::Tag { tag: name.to_owned(), owner_department_id: owner.to_owned(), ..Default::default() }),
+    };
+    app.directory(&app.admin).upsert_tag(tag("lab:a", "math")).await.unwrap();
+    let mut client = app.directory(&cs);
+    let made = client.upsert_tag(tag("team", "")).await.unwrap().into_inner().tag.unwrap();
+    assert_eq!(made.owner_department_id, "cs", "its own department's");
+    let secret = v1::Tag { sensitive: true, ..made };
+    client.upsert_tag(v1::UpsertTagRequest { tag: Some(secret) }).await.unwrap();
+    let elsewhere = client.upsert_tag(tag("club", "math")).await.unwrap_err();
+    assert_eq!(why(refused(&elsewhere)), told("EXCEEDS_OWN_RIGHTS", "tag.owner_department_id"));
+    for name in ["lab:a", "grade:2021"] {
+        let foreign = client.upsert_tag(tag(name, "cs")).await.unwrap_err();
+        assert_eq!(refused(&foreign).reason, "TAG_NOT_GRANTED", "{name}");
+    }
+    for name in ["lab:a", "absent"] {
+        let gone = v1::DeleteTagRequest { tag: name.to_owned(), ..Default::default() };
+        assert_eq!(refused(&client.delete_tag(gone).await.unwrap_err()).reason, "TAG_NOT_GRANTED", "{name}");
+    }
+    let listed = client.list_tags(v1::ListTagsRequest::default()).await.unwrap().into_inner().tags;
+    assert_eq!(listed.iter().map(|one| one.tag.as_str()).collect::<Vec<_>>(), ["team"]);
+
+    let own = app.access(&cs).create_application(application("cs")).await.unwrap().into_inner().application.unwrap();
+    let lending = |edit: &str| v1::Grant {
+        department_ids: vec!["cs".to_owned()],
+        edit_tags: vec![edit.to_owned()],
+        ..Default::default()
+    };
+    app.access(&cs).create_grant(grant_to(&own.application_id, lending("team"))).await.unwrap();
+    for edit in ["lab:a", "lab:*", "absent"] {
+        let status = app.access(&cs).create_grant(grant_to(&own.application_id, lending(edit))).await.unwrap_err();
+        assert_eq!(why(refused(&status)), told("EXCEEDS_OWN_RIGHTS", "grant.edit_tags"), "{edit}");
+    }
+    // Who had its key would edit what a platform administrator lent.
+    let wide =
+        v1::Grant { department_ids: vec!["cs".to_owned()], edit_tags: vec!["lab:*".to_owned()], ..Default::default() };
+    app.grant(&own.application_id, wide).await;
+    let key = app.access(&cs).create_key(key_of(&own.application_id)).await.unwrap_err();
+    assert_eq!(refused(&key).reason, "EXCEEDS_OWN_RIGHTS");
+    let erase = v1::EraseUserRequest { user_id: "u001".to_owned(), ..Default::default() };
+    assert_eq!(refused(&client.erase_user(erase).await.unwrap_err()).reason, "ROLE_MISSING");
+    assert!(!campus.live.is_empty());
+}

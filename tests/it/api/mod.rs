@@ -13,6 +13,7 @@ mod keys;
 mod leaving;
 mod node;
 mod operations;
+mod people;
 mod preview;
 mod proof;
 mod publish;

@@ -78,7 +78,8 @@ async fn a_grant_of_a_key_of_tags_covers_each_of_them() {
     assert_eq!(refused(&status).reason, "TAG_NOT_GRANTED");
     let status = app.directory(&campus.live).edit_tag_members(edit("course:db")).await.unwrap_err();
     assert_eq!(refused(&status).reason, "SCOPE_MISSING");
-    let bad = v1::Grant { edit_tags: vec!["*".to_owned()], department_ids: vec!["cs".to_owned()], ..Default::default() };
+    let bad =
+        v1::Grant { edit_tags: vec!["*".to_owned()], department_ids: vec!["cs".to_owned()], ..Default::default() };
     let subject = v1::principal::Subject::ApplicationId(application);
     let principal = Some(v1::Principal { subject: Some(subject), ..Default::default() });
     let request = v1::CreateGrantRequest { grant: Some(v1::Grant { principal, ..bad }) };

@@ -71,6 +71,7 @@ fn directory() -> Index {
         seq: 1,
         users: (1..=9).map(|n| (n, n.to_string())).collect(),
         departments: vec![department],
+        aliases: Vec::new(),
         tags: vec![
             (tag(1, TagKind::Everyone, ""), (1..8).collect()),
             (tag(2, TagKind::Department, "cs"), (1..5).collect()),

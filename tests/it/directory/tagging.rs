@@ -64,7 +64,7 @@ async fn only_administrators_say_what_is_sensitive_and_whose_a_tag_is() {
         inbox_gateway: false,
         default_channels: vec![],
     };
-    let seq = office.store.access.create_application(application, NOW).await.unwrap();
+    let (_, seq) = office.store.access.create_application(application, NOW).await.unwrap();
     office.follower.catch_up(seq).await.unwrap();
     give(&office, Grant { edit_tags: ids(&["aid:*", "aid:named"]), ..grant(1) }).await;
     for (field, draft) in [
@@ -140,7 +140,8 @@ async fn an_expired_tag_is_gone_at_once_and_begins_empty_when_it_is_made_again()
     let seq = office.store.directory.head().await.unwrap();
     office.follower.catch_up(seq).await.unwrap();
     let image = office.store.directory.load().await.unwrap();
-    let names: Vec<_> = image.tags.iter().filter(|(one, _)| one.kind == TagKind::Static).map(|(one, _)| &one.name).collect();
+    let names: Vec<_> =
+        image.tags.iter().filter(|(one, _)| one.kind == TagKind::Static).map(|(one, _)| &one.name).collect();
     assert_eq!(names, ["lasting", "exam"]);
     assert_eq!(registrar.sweep_tags().await.unwrap(), 0);
 }

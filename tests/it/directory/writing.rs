@@ -3,14 +3,14 @@
 use campanile::directory::{DepartmentDraft, TagDraft};
 use campanile::domain::access::{KeyScope, Mode};
 use campanile::domain::channel::Channel;
-use campanile::domain::directory::{Address, TagKind, UserDraft};
+use campanile::domain::directory::{AddressDraft, TagKind, UserDraft};
 use campanile::domain::refusal::{Reason, Refusal};
 
 use super::{admin, caller, office};
 use crate::store::person;
 
-fn address(channel: Channel, value: &str) -> Vec<Address> {
-    vec![Address { channel, value: value.into() }]
+fn address(channel: Channel, value: &str) -> Vec<AddressDraft> {
+    vec![AddressDraft::new(channel, value)]
 }
 
 fn tag(name: &str, kind: TagKind, rule: Option<&str>) -> TagDraft {

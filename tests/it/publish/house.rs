@@ -15,7 +15,7 @@ use campanile::domain::batch::{Claimed, ProviderId, Settled, Settlement};
 use campanile::domain::channel::Channel;
 use campanile::domain::class::{Class, Lane};
 use campanile::domain::content::Content;
-use campanile::domain::directory::{Address, UserDraft};
+use campanile::domain::directory::{AddressDraft, UserDraft};
 use campanile::domain::id::{ApplicationId, KeyId, LegId, MessageId};
 use campanile::domain::message::{Draft, LostAnswer};
 use campanile::domain::outcome::{Outcome, Reason as Why};
@@ -230,7 +230,7 @@ async fn populate(store: &Store) {
 }
 
 fn person(n: u32) -> UserDraft {
-    let mailbox = Address { channel: Channel::Email, value: format!("u{n}@example.edu") };
+    let mailbox = AddressDraft::new(Channel::Email, format!("u{n}@example.edu"));
     UserDraft {
         addresses: if n == 30 { vec![] } else { vec![mailbox] },
         ..crate::store::person(&format!("u{n}"), if n <= 30 { "cs" } else { "law" })

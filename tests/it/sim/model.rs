@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use campanile::domain::address::AddressState;
 use campanile::domain::batch::{Claimed, Fence, Pending, ProviderId, Settlement};
 use campanile::domain::channel::Channel;
 use campanile::domain::class::Class;
@@ -320,7 +321,9 @@ impl Deliveries for Model {
         let person = |ordinal: u32| Reach {
             ordinal,
             address: (!ordinal.is_multiple_of(23)).then(|| {
-                if ordinal.is_multiple_of(37) { "no mailbox".into() } else { format!("u{ordinal}@x.cn").into() }
+                let bad = ordinal.is_multiple_of(37);
+                let address = if bad { "no mailbox".into() } else { format!("u{ordinal}@x.cn").into() };
+                (address, AddressState::Usable)
             }),
             receives: !ordinal.is_multiple_of(29),
             erased: ordinal.is_multiple_of(31),

@@ -1,6 +1,7 @@
 //! Claims, fences, settlements, retries and recovery.
 
 use campanile::domain::access::Principal;
+use campanile::domain::address::AddressState;
 use campanile::domain::batch::{Fence, Settled, Settlement};
 use campanile::domain::channel::Channel::{App, Email, Wechat};
 use campanile::domain::class::Lane;
@@ -420,7 +421,7 @@ async fn people_are_reached_at_their_addresses(store: &Store) {
     store.directory.upsert_users(vec![reachable, left], NOW).await.unwrap();
     let reach = |n, address: Option<&str>, receives, erased| Reach {
         ordinal: nth(n),
-        address: address.map(Into::into),
+        address: address.map(|address| (address.into(), AddressState::Usable)),
         receives,
         erased,
     };

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use campanile::domain::change::ChangeKind;
 use campanile::domain::channel::Channel;
 use campanile::domain::directory::{
-    ADMINISTRATOR, ADMINISTRATOR_ID, Address, FIRST_ORDINAL, SIMULATED, Tag, TagKind, UserDraft, UserKind, UserStatus,
+    ADMINISTRATOR, ADMINISTRATOR_ID, AddressDraft, FIRST_ORDINAL, SIMULATED, Tag, TagKind, UserDraft, UserKind,
+    UserStatus,
 };
 use campanile::domain::id::GrantId;
 use campanile::domain::refusal::Reason;
@@ -110,7 +111,7 @@ async fn users_read_back_as_they_were_written(store: &Store) {
     let mut draft = student("3121151001", &["role:student", "grade:2021", "grade:2021"]);
     draft.departments = vec!["xjtu".into()];
     draft.addresses = vec![
-        Address { channel: Channel::Wechat, value: "3121151001".into() },
+        AddressDraft::new(Channel::Wechat, "3121151001"),
         mailbox("b@stu.example.edu"),
         mailbox("a@stu.example.edu"),
     ];
@@ -124,7 +125,7 @@ async fn users_read_back_as_they_were_written(store: &Store) {
     assert_eq!(user.tags, ["grade:2021", "role:student"]);
     let mut addresses = user.addresses.clone();
     addresses.sort_by_key(|address| (address.channel, address.value.clone()));
-    assert_eq!(addresses[0], mailbox("a@stu.example.edu"));
+    assert_eq!(addresses[0], mailbox("a@stu.example.edu").over(None));
     assert_eq!(addresses.len(), 3);
     assert_eq!(store.directory.users(vec![nth(9), nth(1)]).await.unwrap(), vec![user]);
     assert_eq!(store.directory.user("nobody").await.unwrap(), None);
@@ -198,7 +199,7 @@ async fn the_sets_follow_the_users(store: &Store) {
     assert_eq!(members(store, TagKind::Reachable, "email").await, set([1]));
     assert_eq!(members(store, TagKind::Everyone, "").await, set([1, 2]));
 
-    draft.addresses = vec![Address { channel: Channel::Wechat, value: "u1".into() }];
+    draft.addresses = vec![AddressDraft::new(Channel::Wechat, "u1")];
     draft.tags = vec!["grade:2022".into()];
     draft.primary_department = Some("xjtu".into());
     store.directory.upsert_users(vec![draft], NOW).await.unwrap();
@@ -348,6 +349,7 @@ async fn ids_of_deleted_tags_are_not_used_again(store: &Store) {
 struct Follower {
     seen: i64,
     users: BTreeMap<u32, String>,
+    aliases: BTreeMap<u32, Vec<String>>,
     departments: BTreeMap<i64, (String, Option<i64>)>,
     tags: BTreeMap<i64, (Tag, Set)>,
 }
@@ -386,6 +388,7 @@ impl Follower {
             ChangeKind::TagDeleted { tag_id } => drop(self.tags.remove(&tag_id)),
             ChangeKind::Department(d) => drop(self.departments.insert(d.id, (d.external_id, d.parent_id))),
             ChangeKind::Users(users) => self.users.extend(users),
+            ChangeKind::Aliases(people) => self.aliases.extend(people),
             ChangeKind::Key { .. } | ChangeKind::Grant { .. } | ChangeKind::Application { .. } => {}
             ChangeKind::Cancel { .. } | ChangeKind::Role { .. } | ChangeKind::TokensEnded(_) => {}
             ChangeKind::DepartmentDeleted { id } => drop(self.departments.remove(&id)),
@@ -394,6 +397,8 @@ impl Follower {
 
     fn assert_is(&self, image: DirectoryImage) {
         assert_eq!(image.seq, self.seen);
+        let renamed = self.aliases.iter().filter(|(_, ids)| !ids.is_empty()).map(|(o, ids)| (*o, ids.clone()));
+        assert_eq!(image.aliases, renamed.collect::<Vec<_>>());
         assert!(
             image.users.iter().filter(|(ordinal, _)| *ordinal >= FIRST_ORDINAL).eq(self
                 .users
@@ -418,6 +423,7 @@ async fn the_feed_rebuilds_the_image(store: &Store) {
             let mut draft = student(&format!("u{n}"), &[]);
             draft.tags = (0..5).filter(|tag| (n * 7 + round * tag) % 3 == 0).map(|tag| format!("t:{tag}")).collect();
             draft.status = if (n + round) % 5 == 0 { UserStatus::Graduated } else { UserStatus::Active };
+            draft.alias_ids = if (n + round) % 7 == 0 { vec![format!("a{}", n + round)] } else { vec![] };
             draft.addresses = if (n + round) % 2 == 0 { vec![mailbox(&format!("u{n}@x.cn"))] } else { vec![] };
             draft
         });

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use campanile::domain::channel::Channel;
-use campanile::domain::directory::{Address, FIRST_ORDINAL, UserDraft, UserKind, UserStatus};
+use campanile::domain::directory::{AddressDraft, FIRST_ORDINAL, UserDraft, UserKind, UserStatus};
 use campanile::domain::node::Roles;
 use campanile::domain::refusal::Reason;
 use campanile::domain::set::Set;
@@ -37,6 +37,7 @@ pub fn department(external_id: &str, parent: Option<&str>) -> DepartmentDraft {
 pub fn person(external_id: &str, department: &str) -> UserDraft {
     UserDraft {
         external_id: external_id.into(),
+        alias_ids: vec![],
         kind: UserKind::Person,
         name: format!("Name of {external_id}"),
         status: UserStatus::Active,
@@ -45,12 +46,13 @@ pub fn person(external_id: &str, department: &str) -> UserDraft {
         departments: vec![],
         addresses: vec![],
         tags: vec![],
+        version: None,
     }
 }
 
 /// A mailbox.
-pub fn mailbox(value: &str) -> Address {
-    Address { channel: Channel::Email, value: value.into() }
+pub fn mailbox(value: &str) -> AddressDraft {
+    AddressDraft::new(Channel::Email, value)
 }
 
 /// A school `xjtu` with the department `cs` under it and people `u1` to `un` there; `u1` is [`nth`] 1.

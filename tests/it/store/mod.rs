@@ -17,6 +17,7 @@ mod key_use;
 mod leaving;
 mod message;
 mod node;
+mod people;
 pub mod publishing;
 mod relation;
 mod report;
