@@ -62,7 +62,7 @@ pub(super) async fn services(base: &Base, engine: &delivery::Handle) -> Result<S
     let inboxes = inboxes(base, &audit).await?;
     news.start(&inboxes, clock, base.settings.store.url.is_some(), tasks);
     let (publisher, announcer) = publishing::start(base, engine, (&inboxes, &audit), (policy.clone(), behind));
-    let admin = admin(base, policy, &audit);
+    let admin = admin(base, policy.clone(), &audit);
     admin.start_notices(announcer, tasks);
     Ok(Services {
         keyring: memory.keyring.clone(),

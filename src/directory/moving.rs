@@ -18,6 +18,7 @@ use crate::domain::directory::Department;
 use crate::domain::id::GrantId;
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::set::Set;
+use crate::domain::time::At;
 
 /// What a move of a department changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +108,7 @@ impl Registrar {
             if !matches!(grant.state(now), GrantState::Active | GrantState::Future) || !touched(&grant) {
                 continue;
             }
-            let (was, is) = (reached(&grant, &scopes, before), reached(&grant, &supposed, &after));
+            let (was, is) = (reached(&grant, &scopes, before, now), reached(&grant, &supposed, &after, now));
             let gained = (&is - &was).intersection_len(before.everyone());
             let lost = (was - is).intersection_len(before.everyone());
             if gained + lost > 0 {
@@ -162,11 +163,11 @@ fn moved(tree: &Tree, external_id: &str, parent: Option<&str>) -> Result<Departm
 }
 
 /// Whom a grant reaches.
-fn reached(grant: &Grant, scopes: &Scopes, snapshot: &Snapshot) -> Set {
+fn reached(grant: &Grant, scopes: &Scopes, snapshot: &Snapshot, now: At) -> Set {
     if !holder_is_there(grant, snapshot) {
         return Set::new();
     }
-    match scopes.of(grant, snapshot) {
+    match scopes.of(grant, snapshot, now) {
         Scope::Everything => Set::clone(snapshot.everyone()),
         Scope::Parts(parts) => parts.iter().map(AsRef::as_ref).union(),
     }

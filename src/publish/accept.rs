@@ -18,6 +18,7 @@ use crate::domain::id::{GrantId, MessageId};
 use crate::domain::message::{Draft, MessageFacts, MessageState};
 use crate::domain::refusal::{Kind, Reason, Refusal};
 use crate::domain::set::Set;
+use crate::domain::time::At;
 use crate::store::{Accept, Accepted, Members, MessageRow};
 
 /// How often an audience is resolved anew because the directory moved.
@@ -264,14 +265,19 @@ impl super::Parts {
             review,
             plans: decision.legs,
         };
-        let ready = accept.is_released().then(|| Ready {
+        let ready = accept.is_released().then(|| self.ready(&accept, decision.now));
+        (accept, ready)
+    }
+
+    /// What is handed over once this is stored.
+    fn ready(&self, accept: &Accept, at: At) -> Ready {
+        Ready {
             facts: accept.facts.clone(),
-            content: draft.content.clone(),
+            content: accept.content.clone(),
             department_name: self.department_name(accept.facts.department_id),
             members: accept.members.clone(),
-            at: decision.now,
-        });
-        (accept, ready)
+            at,
+        }
     }
 
     /// What the channels of a stored message could do for its people today.

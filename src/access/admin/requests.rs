@@ -281,6 +281,12 @@ impl Admin {
         answer: &RequestAnswer,
     ) -> Result<Grant, Refusal> {
         let snapshot = self.parts.index.snapshot();
+        if let Principal::Person(holder) = request.wanted.principal
+            && !snapshot.everyone().contains(holder)
+        {
+            let message = "Whoever is to hold the grant is not here any more; refuse the request.";
+            return Err(Refusal::new(Reason::FieldInvalid, message).field("request_id"));
+        }
         let mut grant = match &answer.narrowed {
             None => request.wanted.clone(),
             Some(draft) => {

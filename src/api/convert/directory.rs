@@ -193,19 +193,6 @@ pub fn receipt(receipt: ErasureReceipt) -> v1::ErasureReceipt {
     }
 }
 
-/// The version that an etag means; `None` for an empty one.
-///
-/// # Errors
-/// `FIELD_INVALID`.
-pub fn version(path: &str, etag: &str) -> Result<Option<i64>, Refusal> {
-    match etag {
-        "" => Ok(None),
-        text => {
-            text.parse().map(Some).map_err(|_| invalid(path, "is none that the service gave; read the record again"))
-        }
-    }
-}
-
 /// A tag as its caller wants it.
 ///
 /// # Errors

@@ -434,7 +434,9 @@ async fn service() -> (Admin, Registrar, Memory) {
         ids: ids.clone(),
         clock: clock.clone(),
     });
-    let registrar = Registrar::new(RegistrarParts { store, memory: memory.clone(), audit, follower, clock, ids });
+    let policy = Arc::new(Policy::new(memory.grants.clone()));
+    let parts = RegistrarParts { store, memory: memory.clone(), audit, follower, policy, clock, ids };
+    let registrar = Registrar::new(parts);
     // The files are open as long as the store is; their names are not needed any more.
     drop(directory);
     (admin, registrar, memory)

@@ -43,7 +43,7 @@ async fn a_caller_edits_what_its_grants_name_and_hears_the_same_of_all_others() 
         assert_eq!((refused.reason, refused.message.contains(name)), (Reason::TagNotGranted, true));
         let refused = office.registrar.delete_tag(&tagger, name, None).await.unwrap_err();
         assert_eq!(refused.reason, Reason::TagNotGranted);
-        let refused = office.registrar.tag_members(&tagger, name, &PageRequest::default()).unwrap_err();
+        let refused = office.registrar.tag_members(&tagger, name, &PageRequest::default()).await.unwrap_err();
         assert_eq!(refused.reason, Reason::TagNotGranted);
     }
     edit.finish().await.unwrap();
@@ -63,6 +63,8 @@ async fn only_administrators_say_what_is_sensitive_and_whose_a_tag_is() {
         title: "Tagger".into(),
         inbox_gateway: false,
         default_channels: vec![],
+        contact: String::new(),
+        default_topic: None,
     };
     let (_, seq) = office.store.access.create_application(application, NOW).await.unwrap();
     office.follower.catch_up(seq).await.unwrap();

@@ -92,7 +92,7 @@ async fn a_department_goes_only_when_nothing_needs_it(store: &Store) {
     store.access.create_grant(grant(2, Some(NOW))).await.unwrap();
     store.access.create_grant(grant(3, Some(At(NOW.0 + 1)))).await.unwrap();
     let (kind, rule, owner) = (TagKind::Static, None, Some("cs".to_owned()));
-    let tag = TagDraft { name: "team".into(), kind, title: String::new(), rule, department: owner };
+    let tag = TagDraft { rule, department: owner, ..TagDraft::new("team", kind) };
     store.directory.upsert_tag(tag, NOW).await.unwrap();
     let (role, given_by) = (Role::Sender, Principal::Person(0));
     let office = Assignment { ordinal: 20, role, department_id: Some(cs), expire_at: None, given_by, given_at: NOW };

@@ -105,7 +105,7 @@ async fn whoever_vanished_has_left(store: &Store) {
 
 async fn departments_are_checked_without_a_trace(store: &Store) {
     campus(store, 0).await;
-    let tag = TagDraft { name: "t".into(), kind: TagKind::Static, title: String::new(), rule: None, department: None };
+    let tag = TagDraft::new("t", TagKind::Static);
     store.directory.upsert_tag(tag, NOW).await.unwrap();
     let head = store.directory.head().await.unwrap();
     let check = |rows| store.departments.check(rows);
