@@ -120,7 +120,7 @@ mod tests {
             name: "王\"芳\"".to_owned(),
             status: UserStatus::OnLeave,
             locale: "zh-CN".to_owned(),
-            primary_department: (n % 2 == 0).then(|| "cs".to_owned()),
+            primary_department: n.is_multiple_of(2).then(|| "cs".to_owned()),
             departments: vec!["law".to_owned()],
             addresses: vec![AddressDraft {
                 state: (n % 2 == 1).then_some(AddressState::Dead),
@@ -128,7 +128,7 @@ mod tests {
             }],
             tags: vec!["校区:创新港".to_owned()],
             alias_ids: vec![format!("a{n}")],
-            version: (n % 3 == 0).then_some(7),
+            version: n.is_multiple_of(3).then_some(7),
         };
         let mut spool = Spool::default();
         (0..2_500).for_each(|n| spool.push(n + 1, row(n)).unwrap());

@@ -79,6 +79,10 @@ async fn every_call_is_answered_as_the_matrix_says() {
         }
         for (caller, seen) in answers {
             let of = |kind: &str| seen.iter().find(|(object, _)| object == kind).map(|(_, answer)| answer.clone());
+            // To whoever runs the platform nothing is foreign.
+            if caller == "platform" {
+                continue;
+            }
             if let (Some(foreign), Some(absent)) = (of("foreign"), of("absent"))
                 && foreign.starts_with("NOT_FOUND")
                 && foreign != absent
@@ -91,8 +95,9 @@ async fn every_call_is_answered_as_the_matrix_says() {
     assert!(wrong.is_empty(), "\n{wrong}");
 }
 
-/// The sentence of a refusal without the id in it.
+/// The sentence of a refusal without the id or the name in it that the caller gave.
 fn said(words: &str) -> String {
+    let words: String = words.split('`').step_by(2).collect();
     let id = |word: &str| word.len() > 15 && word.as_bytes()[3] == b'_';
     words.split(' ').map(|word| if id(word) { "ID" } else { word }).fold(String::new(), |all, word| all + " " + word)
 }

@@ -18,8 +18,11 @@ pub struct World {
     next: AtomicU64,
 }
 
+/// A role and its department; an empty one is none.
+type Office = (Role, &'static str);
+
 /// People of `cs` by the role they get; the persons' keys may be used for everything, so that the role decides.
-const PEOPLE: [(&str, &str, Option<(Role, &str)>); 6] = [
+const PEOPLE: [(&str, &str, Option<Office>); 6] = [
     ("platform", "u001", Some((Role::PlatformAdministrator, ""))),
     ("head", "u002", Some((Role::DepartmentAdministrator, "cs"))),
     ("reviewer", "u003", Some((Role::Reviewer, "cs"))),

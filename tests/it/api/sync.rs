@@ -123,7 +123,7 @@ async fn a_source_is_compared_first_and_then_taken_over() {
     source.header.dry_run = true;
     let told = source.send(&app).await.unwrap().difference.unwrap();
     assert_eq!(numbers(&told), (1, 1, 3, 1));
-    assert_eq!(told.ended_grant_ids, [grant_id.clone()]);
+    assert_eq!(told.ended_grant_ids, std::slice::from_ref(&grant_id));
     assert_eq!(told.sample_user_ids, ["s19", "s20", "s00", "s01", "s02"]);
     source.header.dry_run = false;
     assert_eq!(source.taken_over(&app).await, told);
