@@ -94,7 +94,8 @@ struct Year {
 impl Year {
     async fn begin(store: Store) -> Year {
         let clock = SystemClock::shared();
-        let campus = DepartmentDraft { external_id: "campus".into(), parent: None, name: "校本部".into(), version: None };
+        let campus =
+            DepartmentDraft { external_id: "campus".into(), parent: None, name: "校本部".into(), version: None };
         store.directory.upsert_departments(vec![campus], clock.now()).await.expect("a department");
         let people: Vec<UserDraft> = (0..USERS).map(person).collect();
         for rows in people.chunks(5_000) {

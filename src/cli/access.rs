@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use super::client::{Connection, Failure, timed};
+use super::right::Right;
 use super::{print, publish, whoami};
 use crate::api::v1;
 
@@ -40,27 +41,8 @@ pub struct RequestArgs {
     /// The application that is to hold it; left out: oneself
     #[arg(long, value_name = "ID")]
     application: Option<String>,
-    /// Department to speak for, with those under it; may be repeated
-    #[arg(long = "department", value_name = "ID", required_unless_present = "audience")]
-    departments: Vec<String>,
-    /// Whom to reach, as an audience expression; default: the people of the departments
-    #[arg(long, value_name = "EXPR", default_value = "", hide_default_value = true)]
-    audience: String,
-    /// Channel to use; may be repeated; default: all
-    #[arg(long = "channel", value_parser = print::parse_channel)]
-    channels: Vec<v1::Channel>,
-    /// Class to use; may be repeated; default: notice and transactional
-    #[arg(long = "class", value_parser = print::parse_class)]
-    classes: Vec<v1::MessageClass>,
-    /// Tag to use; may be repeated; default: every tag that is not sensitive
-    #[arg(long = "tag")]
-    tags: Vec<String>,
-    /// Deliveries per day; 0: no limit
-    #[arg(long, default_value_t = 0)]
-    per_day: i32,
-    /// People per message; 0: no limit
-    #[arg(long, default_value_t = 0)]
-    per_message: i32,
+    #[command(flatten)]
+    right: Right,
     /// When it ends: "2027-07-01 00:00" on campus; left out: never
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
@@ -119,15 +101,8 @@ async fn ask(connection: &Connection, args: RequestArgs) -> Result<(), Failure> 
     let subject = args.application.map(v1::principal::Subject::ApplicationId);
     let wanted = v1::Grant {
         principal: subject.map(|subject| v1::Principal { subject: Some(subject), ..Default::default() }),
-        department_ids: args.departments,
-        audience: args.audience,
-        channels: args.channels.into_iter().map(i32::from).collect(),
-        classes: args.classes.into_iter().map(i32::from).collect(),
-        tags: args.tags,
-        per_day: args.per_day,
-        per_message: args.per_message,
         expire_at: args.until.as_deref().map(publish::parse_time).transpose()?,
-        ..Default::default()
+        ..args.right.grant()
     };
     let request = v1::RequestGrantRequest { wanted: Some(wanted), why: args.why };
     let answer = connection.open().await?.access().request_grant(timed(request)).await?.into_inner();

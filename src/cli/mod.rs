@@ -11,6 +11,7 @@ mod print;
 mod publish;
 mod report;
 mod review;
+mod right;
 mod serve;
 mod standin;
 mod status;

@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 use super::super::client::{Connection, Failure, timed};
 use super::super::publish::parse_time;
+use super::super::right::Right;
 use super::super::{print, whoami};
 use super::{LIST_MAX, grant_import};
 use crate::api::v1;
@@ -50,33 +51,8 @@ pub struct Create {
     /// The person who holds it
     #[arg(long, value_name = "ID")]
     user: Option<String>,
-    /// Department it speaks for, with those under it; may be repeated
-    #[arg(long = "department", value_name = "ID")]
-    departments: Vec<String>,
-    /// Whom it reaches, as an audience expression; default: the people of its departments
-    #[arg(long, value_name = "EXPR", default_value = "", hide_default_value = true)]
-    audience: String,
-    /// Channel it may use; may be repeated; default: all
-    #[arg(long = "channel", value_parser = print::parse_channel)]
-    channels: Vec<v1::Channel>,
-    /// Class it may use; may be repeated; default: notice and transactional
-    #[arg(long = "class", value_parser = print::parse_class)]
-    classes: Vec<v1::MessageClass>,
-    /// Tag it may use, key:* for all of a key; may be repeated; default: every tag that is not sensitive
-    #[arg(long = "tag")]
-    tags: Vec<String>,
-    /// Tag it may make and edit, key:* for all of a key; may be repeated
-    #[arg(long = "edit-tag", value_name = "TAG")]
-    edit_tags: Vec<String>,
-    /// Deliveries per day; 0: no limit
-    #[arg(long, default_value_t = 0)]
-    per_day: i32,
-    /// People per message; 0: no limit
-    #[arg(long, default_value_t = 0)]
-    per_message: i32,
-    /// The holder may name a person on whose behalf it sends
-    #[arg(long)]
-    may_act_for: bool,
+    #[command(flatten)]
+    right: Right,
 }
 
 /// Carries out a command about grants.
@@ -101,19 +77,7 @@ fn principal(application: Option<String>, user: Option<String>) -> Option<v1::Pr
 }
 
 async fn give(connection: &Connection, create: Create) -> Result<(), Failure> {
-    let grant = v1::Grant {
-        principal: principal(create.application, create.user),
-        department_ids: create.departments,
-        audience: create.audience,
-        channels: create.channels.into_iter().map(i32::from).collect(),
-        classes: create.classes.into_iter().map(i32::from).collect(),
-        tags: create.tags,
-        edit_tags: create.edit_tags,
-        per_day: create.per_day,
-        per_message: create.per_message,
-        may_act_for: create.may_act_for,
-        ..Default::default()
-    };
+    let grant = v1::Grant { principal: principal(create.application, create.user), ..create.right.grant() };
     let mut client = connection.open().await?.access();
     let answer = client.create_grant(timed(v1::CreateGrantRequest { grant: Some(grant) })).await?.into_inner();
     if connection.json {
