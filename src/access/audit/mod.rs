@@ -3,7 +3,7 @@
 //! when the node died or the store refused in between.
 //!
 //! Records are chained a moment later ([`sealer`]), checkpoints are signed every hour ([`checkpoint`]), and anybody
-//! who has the signing key's public half can check an exported file ([`file`]).
+//! who has the signing key's public half can check an exported file ([`mod@file`]).
 
 mod checkpoint;
 mod export;
