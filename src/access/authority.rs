@@ -2,6 +2,7 @@
 //! administrator needs both.
 
 use super::keyring::Caller;
+use super::scope::beneath;
 use crate::audience::Snapshot;
 use crate::audience::tree::Tree;
 use crate::domain::access::{Grant, KeyScope, Mode, Principal};
@@ -57,9 +58,7 @@ impl Reach {
     pub fn within(&self, people: &Set, snapshot: &Snapshot) -> Set {
         match self {
             Reach::Everywhere => people.clone(),
-            Reach::Departments(ids) => {
-                ids.iter().map(|id| people & snapshot.under(*id).as_ref()).fold(Set::new(), |all, part| all | part)
-            }
+            Reach::Departments(ids) => beneath(people, ids, snapshot),
         }
     }
 

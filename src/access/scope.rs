@@ -81,8 +81,9 @@ fn department(id: i64, ceiling: &[i64], snapshot: &Snapshot) -> Arc<Set> {
     Arc::new(beneath(&people, ceiling, snapshot))
 }
 
-/// Those of these people who are under one of these departments.
-fn beneath(people: &Set, ceiling: &[i64], snapshot: &Snapshot) -> Set {
+/// Those of these people who are under one of these departments (the store's keys).
+#[must_use]
+pub fn beneath(people: &Set, ceiling: &[i64], snapshot: &Snapshot) -> Set {
     ceiling.iter().map(|id| people & snapshot.under(*id).as_ref()).fold(Set::new(), |all, part| all | part)
 }
 

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use tokio_postgres::Row;
 
-use super::encode::{get, known, small};
+use super::encode::{get, known};
 use super::session::Session;
-use super::{Postgres, row};
+use super::{Postgres, leg, row};
 use crate::domain::id::LegId;
 use crate::domain::outcome::ReceiptKind;
 use crate::domain::set::{self, Set};
@@ -15,7 +14,6 @@ use crate::domain::time::At;
 use crate::store::encode::set_of;
 use crate::store::facts;
 use crate::store::history::{FirstReceipts, HistoryIds, LOOKED_MAX};
-use crate::store::leg::OutcomeColumns;
 use crate::store::{History, HistoryPage, HistoryQuery, OutcomeRow, Result};
 
 /// Sets that are fetched at a time; each has at most 8 KiB.
@@ -107,24 +105,11 @@ async fn outcomes(session: &Session, ordinal: u32, legs: &[LegId]) -> Result<Vec
     let mut by_leg: HashMap<i64, Vec<OutcomeRow>> = HashMap::new();
     for row in session.rows(SQL, &[&numbers(legs), &i64::from(ordinal)]).await? {
         let provider: Option<&str> = get(&row, 8)?;
-        by_leg.entry(get(&row, 9)?).or_default().extend(outcome(&row)?.decode(&her, provider)?);
+        by_leg.entry(get(&row, 9)?).or_default().extend(leg::outcome(&row)?.decode(&her, provider)?);
     }
     let mut found = Vec::new();
     for leg in legs {
         found.extend(by_leg.remove(&leg.0).unwrap_or_default().into_iter().map(|row| (*leg, row)));
     }
     Ok(found)
-}
-
-fn outcome(row: &Row) -> Result<OutcomeColumns> {
-    let in_batch = get::<Option<i64>>(row, 6)?.is_some();
-    Ok(OutcomeColumns {
-        outcome: get(row, 0)?,
-        reason: get(row, 1)?,
-        at: get(row, 2)?,
-        attempt: get(row, 3)?,
-        detail: get(row, 4)?,
-        members: get(row, 5)?,
-        span: if in_batch { Some((small(row, 6)?, small(row, 7)?)) } else { None },
-    })
 }

@@ -220,7 +220,8 @@ async fn raw_outcomes(session: &Session, leg: LegId, from: u32, to: u32) -> Resu
     rows.iter().map(outcome).collect()
 }
 
-fn outcome(row: &Row) -> Result<OutcomeColumns> {
+/// What a row says of an outcome, whose columns stand first in the order of [`OutcomeColumns`].
+pub(super) fn outcome(row: &Row) -> Result<OutcomeColumns> {
     let in_batch = get::<Option<i64>>(row, 6)?.is_some();
     Ok(OutcomeColumns {
         outcome: get(row, 0)?,
