@@ -43,23 +43,33 @@ pub async fn run(connection: &Connection, message_id: String) -> Result<(), Fail
     Ok(())
 }
 
-/// One bar per channel on a terminal, otherwise a line per picture.
+/// One bar per channel on a terminal, otherwise a line for each picture that is another one.
 struct Bars {
     all: MultiProgress,
     rows: std::cell::RefCell<Vec<(i32, ProgressBar)>>,
     terminal: bool,
+    /// What was said last where there is no terminal: the same is not said again.
+    said: std::cell::RefCell<String>,
 }
 
 impl Bars {
     fn new() -> Bars {
-        Bars { all: MultiProgress::new(), rows: Default::default(), terminal: std::io::stderr().is_terminal() }
+        Bars {
+            all: MultiProgress::new(),
+            rows: Default::default(),
+            terminal: std::io::stderr().is_terminal(),
+            said: Default::default(),
+        }
     }
 
     fn show(&self, message: &v1::Message, per_second: i32) {
         if !self.terminal {
             let settled: i32 = message.counts.iter().map(|counts| counts.members - counts.pending).sum();
             let members: i32 = message.counts.iter().map(|counts| counts.members).sum();
-            eprintln!("{}: {settled} of {members} settled, {per_second}/s", print::state(message.state));
+            let line = format!("{}: {settled} of {members} settled, {per_second}/s", print::state(message.state));
+            if self.said.replace(line.clone()) != line {
+                eprintln!("{line}");
+            }
             return;
         }
         let mut rows = self.rows.borrow_mut();

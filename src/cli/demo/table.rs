@@ -134,7 +134,10 @@ fn times(books: &Books<'_>, timing: &Timing<'_>) {
     if let Some((people, last)) = inboxes(books, timing) {
         let what = format!("whole-school notice, in {} inboxes", print::number(people));
         let screens = print::number(timing.screens.len() as u64);
-        table.add_row([what, format!("on all {screens} open apps {last} ms after it was accepted")]);
+        table.add_row([
+            what,
+            format!("on all {screens} open apps {last} ms after it was accepted, the review included"),
+        ]);
     }
     if let Some(kill) = books.kill() {
         let what = format!("from the kill of {} until the others had its work", kill.node);

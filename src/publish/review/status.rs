@@ -139,17 +139,22 @@ fn hex(bytes: &[u8]) -> String {
 
 /// What is asked, in a sentence.
 fn asked(need: Need, people: u64, department: &str) -> String {
-    let reviewers = if need.approvals == 1 { "reviewer has" } else { "reviewers have" };
     let Need { timing, panel, approvals } = need;
+    let of = |whose: &str| match approvals {
+        1 => format!("one of {whose} reviewers has"),
+        n => format!("{n} of {whose} reviewers have"),
+    };
     match (timing, panel) {
-        (Timing::Afterwards, _) => format!(
-            "An emergency goes out at once; {approvals} of the institution's {reviewers} to look at it afterwards."
-        ),
+        (Timing::Afterwards, _) => {
+            format!("An emergency goes out at once; {} to look at it afterwards.", of("the institution's"))
+        }
         (Timing::Before, Panel::Department) => format!(
-            "It goes to {people} people of {department}: {approvals} of the department's {reviewers} to agree before it is sent."
+            "It goes to {people} people of {department}: {} to agree before it is sent.",
+            of("the department's")
         ),
         (Timing::Before, Panel::Campus) => format!(
-            "It goes to {people} people, some of them outside {department}: {approvals} of the institution's {reviewers} to agree before it is sent."
+            "It goes to {people} people, some of them outside {department}: {} to agree before it is sent.",
+            of("the institution's")
         ),
     }
 }
