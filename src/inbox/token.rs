@@ -56,9 +56,12 @@ impl Inboxes {
             return Err(Refusal::new(Reason::ScopeMissing, advice).with("scope", KeyScope::IssueUserTokens.name()));
         }
         let span = validity(valid_for)?;
-        // Simulated users have inboxes for test keys only, the administrator has none.
-        let has_inbox = |ordinal: &u32| *ordinal >= FIRST_ORDINAL || caller.mode() == Mode::Test;
         let snapshot = self.parts.index.snapshot();
+        // Simulated users have inboxes for test keys only; the administrator, groups and those who left have none.
+        let has_inbox = |ordinal: &u32| match *ordinal < FIRST_ORDINAL {
+            true => caller.mode() == Mode::Test,
+            false => snapshot.everyone().contains(*ordinal),
+        };
         let ordinal = snapshot.users().ordinal(user_id).filter(has_inbox);
         let ordinal = ordinal.ok_or_else(|| unknown_user(user_id))?;
         self.parts.audit.record(caller, Deed::of(Action::InboxToken).on(Object::User(ordinal))).await?;
