@@ -3,6 +3,7 @@
 //! Every write returns its number in the change feed, after this node's own index has it: whoever wrote
 //! something may use it in the next call. Another node waits for the number if the call names it.
 
+mod bulk;
 mod check;
 mod departments;
 mod erase;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+pub use bulk::{UserBulk, UsersUpserted};
 pub use departments::{DepartmentView, DepartmentWritten};
 pub use erase::ErasureReceipt;
 pub use follow::{Follower, Heed, Memory};
@@ -30,7 +32,7 @@ pub use sync::{
 };
 pub use tag_write::TagWritten;
 pub use tags::{TagFilter, TagView};
-pub use users::{UserBulk, UserQuery, UsersUpserted};
+pub use users::UserQuery;
 
 pub use crate::store::{DepartmentDraft, RowError, TagDraft};
 

@@ -17,7 +17,7 @@ use difference::Gathered;
 pub use difference::{ENDED_MAX, SyncDifference};
 use spool::{GROUP, Spool};
 
-use super::users::{Tags, add_kept_tags};
+use super::bulk::{Tags, add_kept_tags};
 use super::{Refused, Registrar, leaving};
 use crate::access::Caller;
 use crate::domain::audit::{Action, Deed};
