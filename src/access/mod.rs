@@ -22,6 +22,7 @@ pub mod roles;
 pub mod scope;
 mod table;
 pub mod token;
+pub mod topics;
 pub mod user_token;
 mod uses;
 
@@ -37,3 +38,4 @@ pub use policy::{Authorised, Policy, Request};
 pub use rate::Rate;
 pub use roles::Roles;
 pub use token::Seal;
+pub use topics::Topics;

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::auth::{self, bearer};
-use super::convert::{self, directory as convert_directory, enums, page, required};
+use super::convert::{self, directory as convert_directory, enums, page, required, topic};
 use super::sync::{self, Sender};
 use super::v1::directory_service_server::DirectoryService;
 use super::{Services, error, v1};
@@ -186,6 +186,26 @@ impl DirectoryService for Services {
         &self,
         request: Request<v1::ListTagMembersRequest>,
     ) -> Answer<v1::ListTagMembersResponse> {
+    async fn upsert_topic(&self, request: Request<v1::UpsertTopicRequest>) -> Answer<v1::UpsertTopicResponse> {
+        let caller = self.caller(request.metadata()).await?;
+        let draft = topic::draft(request.into_inner().topic)?;
+        let written = self.registrar.upsert_topic(&caller, draft).await;
+        let written = self.audit.denied(&caller, Deed::of(Action::TopicUpsert), written).await?;
+        Ok(Response::new(v1::UpsertTopicResponse { topic: Some(topic::topic(written)) }))
+    }
+
+    async fn list_topics(&self, request: Request<v1::ListTopicsRequest>) -> Answer<v1::ListTopicsResponse> {
+        let caller = self.caller(request.metadata()).await?;
+        let mut wanted = request.into_inner();
+        let (page, list) = page::page(&mut wanted)?;
+        let department = convert::some(wanted.department_id);
+        let found = self.registrar.topics(&caller, department.as_deref(), &page)?;
+        Ok(Response::new(v1::ListTopicsResponse {
+            topics: found.items.into_iter().map(topic::topic).collect(),
+            next_page_token: list.token(found.next),
+        }))
+    }
+
         let caller = self.caller(request.metadata()).await?;
         let mut wanted = request.into_inner();
         let (page, list) = page::page(&mut wanted)?;

@@ -30,6 +30,7 @@ pub(super) fn start(
         panels: Arc::new(panels::Offices(memory.roles.clone())),
         seal: memory.seal.clone(),
         applications: memory.applications.clone(),
+        topics: memory.topics.clone(),
         ids: ids.clone(),
         clock: clock.clone(),
         delivery: Arc::new(siblings::Batches { engine: engine.clone(), hints: hints.clone() }),

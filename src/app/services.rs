@@ -104,6 +104,7 @@ fn admin(base: &Base, policy: Arc<Policy>, audit: &Audit) -> Admin {
         roles: memory.roles.clone(),
         policy,
         applications: memory.applications.clone(),
+        topics: memory.topics.clone(),
         seal: memory.seal.clone(),
         ids: ids.clone(),
         clock: clock.clone(),

@@ -98,6 +98,7 @@ impl Step {
             ChangeKind::Key { .. }
             | ChangeKind::Grant { .. }
             | ChangeKind::Application { .. }
+            | ChangeKind::Topic { .. }
             | ChangeKind::Role { .. }
             | ChangeKind::Cancel { .. } => return,
         }

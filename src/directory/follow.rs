@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, Notify, watch};
 
-use crate::access::{Applications, Grants, Keyring, Roles, Seal};
+use crate::access::{Applications, Grants, Keyring, Roles, Seal, Topics};
 use crate::audience::Index;
 use crate::domain::change::{Change, ChangeKind};
 use crate::domain::id::MessageId;
@@ -37,6 +37,8 @@ pub struct Memory {
     pub applications: Arc<Applications>,
     /// What people are here for.
     pub roles: Arc<Roles>,
+    /// What messages are about.
+    pub topics: Arc<Topics>,
     /// The installation's own secret.
     pub seal: Arc<Seal>,
 }
@@ -51,6 +53,7 @@ impl Memory {
         let directory = store.directory.load().await?;
         let access = store.access.load().await?;
         let roles = store.roles.all().await?;
+        let topics = store.topics.all().await?;
         let seal = Arc::new(Seal::new(&access.secret));
         Ok(Memory {
             index: Arc::new(Index::new(directory)),
@@ -58,6 +61,7 @@ impl Memory {
             grants: Arc::new(Grants::new(access.grants)),
             applications: Arc::new(Applications::new(access.applications)),
             roles: Arc::new(Roles::new(roles)),
+            topics: Arc::new(Topics::new(topics)),
             seal,
         })
     }
@@ -191,6 +195,11 @@ impl Follower {
             ChangeKind::Application { id } => {
                 if let Some(application) = access.application(id).await? {
                     self.memory.applications.put(application);
+                }
+            }
+            ChangeKind::Topic { id } => {
+                if let Some(topic) = self.store.topics.topic(id).await? {
+                    self.memory.topics.put(topic);
                 }
             }
             ChangeKind::Role { ordinal } => {

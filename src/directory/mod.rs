@@ -15,6 +15,7 @@ mod moving;
 mod sync;
 mod tag_write;
 mod tags;
+mod topics;
 mod users;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub use sync::{
 };
 pub use tag_write::TagWritten;
 pub use tags::{TagFilter, TagView};
+pub use topics::{TopicDraft, TopicView};
 pub use users::UserQuery;
 
 pub use crate::store::{DepartmentDraft, RowError, TagDraft};

@@ -117,6 +117,10 @@ actions! {
     LeaverEnd = 37 "leaver.end",
     /// A proof of a message was sent to its author.
     ProofSend = 38 "proof.send",
+    /// A topic was declared or changed.
+    TopicUpsert = 39 "topic.upsert",
+    /// It was looked whom an audience names, without seeing any of them.
+    AudiencePreview = 40 "audience.preview",
 }
 
 impl Action {

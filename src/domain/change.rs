@@ -69,6 +69,11 @@ pub enum ChangeKind {
         /// Whose.
         ordinal: u32,
     },
+    /// A topic is new or changed.
+    Topic {
+        /// Which (the store's key).
+        id: i64,
+    },
     /// A message was cancelled: nothing of it may start on any node.
     Cancel {
         /// Which.
@@ -102,6 +107,8 @@ pub enum ChangeCode {
     Cancel = 9,
     /// [`ChangeKind::Role`]
     Role = 10,
+    /// [`ChangeKind::Topic`]
+    Topic = 11,
     /// [`ChangeKind::Aliases`]
     Aliases = 12,
     /// [`ChangeKind::DepartmentDeleted`]
@@ -112,7 +119,7 @@ pub enum ChangeCode {
 
 impl ChangeCode {
     /// Every kind.
-    pub const ALL: [ChangeCode; 13] = [
+    pub const ALL: [ChangeCode; 14] = [
         ChangeCode::Members,
         ChangeCode::Tag,
         ChangeCode::TagDeleted,
@@ -123,6 +130,7 @@ impl ChangeCode {
         ChangeCode::Application,
         ChangeCode::Cancel,
         ChangeCode::Role,
+        ChangeCode::Topic,
         ChangeCode::Aliases,
         ChangeCode::DepartmentDeleted,
         ChangeCode::TokensEnded,
@@ -151,6 +159,7 @@ impl ChangeKind {
             ChangeKind::Application { .. } => ChangeCode::Application,
             ChangeKind::Cancel { .. } => ChangeCode::Cancel,
             ChangeKind::Role { .. } => ChangeCode::Role,
+            ChangeKind::Topic { .. } => ChangeCode::Topic,
             ChangeKind::DepartmentDeleted { .. } => ChangeCode::DepartmentDeleted,
             ChangeKind::TokensEnded(_) => ChangeCode::TokensEnded,
         }
@@ -163,7 +172,7 @@ impl ChangeKind {
             ChangeKind::Members { tag_id, .. } | ChangeKind::TagDeleted { tag_id } => *tag_id,
             ChangeKind::Tag(tag) => tag.id,
             ChangeKind::Department(department) => department.id,
-            ChangeKind::DepartmentDeleted { id } => *id,
+            ChangeKind::DepartmentDeleted { id } | ChangeKind::Topic { id } => *id,
             ChangeKind::Users(_) | ChangeKind::Aliases(_) | ChangeKind::TokensEnded(_) => 0,
             ChangeKind::Key { id } => id.0,
             ChangeKind::Grant { id } => id.0,

@@ -31,4 +31,5 @@ pub mod role;
 pub mod set;
 pub mod tag;
 pub mod time;
+pub mod topic;
 pub mod verdict;

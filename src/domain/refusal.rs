@@ -165,6 +165,8 @@ reasons! {
         "没有可用的标签[“{tag}”][，最接近的是“{nearest}”]。请改正。";
     UnknownDepartment = "UNKNOWN_DEPARTMENT", FailedPrecondition, "There is no such department.",
         "没有部门[“{department}”][，最接近的是“{nearest}”]。请改正部门编号。";
+    UnknownTopic = "UNKNOWN_TOPIC", FailedPrecondition, "No department has declared the topic.",
+        "没有声明过话题[“{topic}”][，最接近的是“{nearest}”]。请改正，或请管理员先声明它。";
     UnknownUser = "UNKNOWN_USER", FailedPrecondition, "There is no such user.",
         "有[ {count} 个]用户不存在[：{user_ids}]。请改正编号，或要求跳过不存在的人。";
     RecipientsUnexpected = "RECIPIENTS_UNEXPECTED", FailedPrecondition, "The number of recipients is not the expected one.",
@@ -188,7 +190,7 @@ reasons! {
     DepartmentCycle = "DEPARTMENT_CYCLE", FailedPrecondition, "A department would lie under itself.",
         "部门[“{department}”]将位于它自己之下。请另选上级部门。";
     DepartmentInUse = "DEPARTMENT_IN_USE", FailedPrecondition, "Something still belongs to the department or names it.",
-        "部门[“{department}”]仍在使用[：下级部门 {departments} 个][；人员 {people} 个][；应用 {applications} 个][；授权 {grants} 项][；标签 {tags} 个][；角色 {roles} 个]。请先移走或结束它们。";
+        "部门[“{department}”]仍在使用[：下级部门 {departments} 个][；人员 {people} 个][；应用 {applications} 个][；授权 {grants} 项][；标签 {tags} 个][；角色 {roles} 个][；话题 {topics} 个]。请先移走或结束它们。";
     SnapshotShrinks = "SNAPSHOT_SHRINKS", FailedPrecondition, "More people would leave by the snapshot than may.",
         "按这份名单将有[ {left} 人离开][（共 {people} 人）]，超过允许的比例[ {limit}]。没有写入任何内容；请检查名单，或放宽比例。";
     TagCycle = "TAG_CYCLE", FailedPrecondition, "A rule tag would use itself.",

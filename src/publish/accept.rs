@@ -237,7 +237,7 @@ impl super::Parts {
             audience_text: audience_text(&draft.audience),
             directory_seq: decision.directory_seq,
             members_n: members.len(),
-            topic: draft.topic.clone().or_else(|| self.default_topic(caller)),
+            topic: decision.topic.map(|topic| topic.name.clone()),
             reference: draft.reference.clone(),
             labels: draft.labels.clone(),
             lost_answer: draft.lost_answer,

@@ -14,7 +14,7 @@ use crate::access::review::{Need, TOLERANCE_PERCENT};
 use crate::access::{Authorised, Caller, Request};
 use crate::audience::parse::parse;
 use crate::audience::{Snapshot, Usable, resolve};
-use crate::domain::access::{Application, Mode, Principal};
+use crate::domain::access::Mode;
 use crate::domain::audience::{Audience, Expression, UnknownUsers};
 use crate::domain::channel::Channel;
 use crate::domain::class::Class;
@@ -25,6 +25,7 @@ use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::review::Timing;
 use crate::domain::set::Set;
 use crate::domain::time::At;
+use crate::domain::topic::Topic;
 use crate::store::{ClauseMembers, LegPlan};
 
 /// People whom grants have reached today, as far as a commit has said so.
@@ -58,6 +59,7 @@ pub(super) struct Decision {
     pub(super) directory_seq: i64,
     pub(super) now: At,
     pub(super) times: Times,
+    pub(super) topic: Option<Arc<Topic>>,
     pub(super) department_id: i64,
     pub(super) sender: Option<u32>,
     pub(super) people: Set,
@@ -86,7 +88,8 @@ impl Parts {
     ) -> Result<Decision, Refusal> {
         let now = self.clock.now();
         let times = times::decide(now, draft.class, draft.send_at, draft.expire_at)?;
-        let channels = self.channels(caller, draft)?;
+        let topic = self.topic(caller, draft)?;
+        let channels = self.channels(caller, draft, topic.as_deref())?;
         for &channel in &channels {
             self.providers.check(channel, &draft.content)?;
         }
@@ -112,6 +115,7 @@ impl Parts {
             directory_seq: snapshot.seq(),
             now,
             times,
+            topic,
             department_id,
             sender,
             channels: plan::channels(&legs, &snapshot, (&people, &Set::new()), delivery),
@@ -151,39 +155,6 @@ impl Parts {
         let usable = self.grants.usable(caller.principal, self.clock.now());
         let sets = resolve::by_term(&tree, people, snapshot, &usable)?;
         Ok((0..).zip(sets).map(|(clause, members)| ClauseMembers { clause, members }).collect())
-    }
-
-    /// The channels of a draft: its own or the application's. Fails for one that has no provider.
-    pub(super) fn channels(&self, caller: &Caller, draft: &Draft) -> Result<Vec<Channel>, Refusal> {
-        let mut channels = Vec::new();
-        let wanted = if draft.channels.is_empty() { self.default_channels(caller) } else { draft.channels.clone() };
-        for channel in wanted {
-            if !channels.contains(&channel) {
-                plan::provider(&*self.providers, channel, caller.mode())?;
-                channels.push(channel);
-            }
-        }
-        if channels.is_empty() {
-            let message = "Name at least one channel; this caller has no default ones.";
-            return Err(Refusal::new(Reason::FieldRequired, message).field("channels"));
-        }
-        Ok(channels)
-    }
-
-    fn default_channels(&self, caller: &Caller) -> Vec<Channel> {
-        self.application(caller).map_or_else(Vec::new, |application| application.default_channels.clone())
-    }
-
-    /// What people may mute of messages that do not say it.
-    pub(super) fn default_topic(&self, caller: &Caller) -> Option<String> {
-        self.application(caller).and_then(|application| application.default_topic.clone())
-    }
-
-    fn application(&self, caller: &Caller) -> Option<Arc<Application>> {
-        match caller.principal {
-            Principal::Application(id) => self.applications.get(id),
-            Principal::Person(_) => None,
-        }
     }
 
     /// Resolves the audience, the department that speaks and the person acted for.

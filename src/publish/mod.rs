@@ -9,6 +9,7 @@ mod accept;
 mod cancel;
 mod committer;
 mod decide;
+mod defaults;
 mod handover;
 mod pace;
 mod plan;
@@ -37,7 +38,7 @@ pub use proof::{PROOF_MAX, Proof};
 pub use review::{Approved, Deciding, Notices, ReviewItem, ReviewStatus};
 
 use crate::access::review::{Panels, Rules};
-use crate::access::{Applications, Audit, Grants, Policy, Seal};
+use crate::access::{Applications, Audit, Grants, Policy, Seal, Topics};
 use crate::audience::Index;
 pub use crate::domain::message::Draft;
 use crate::runtime::clock::SharedClock;
@@ -66,6 +67,8 @@ pub struct Parts {
     pub seal: Arc<Seal>,
     /// The connected applications in memory.
     pub applications: Arc<Applications>,
+    /// The declared topics in memory.
+    pub topics: Arc<Topics>,
     /// Where message ids come from.
     pub ids: Arc<IdSource>,
     /// The clock.

@@ -82,11 +82,13 @@ impl Publisher {
         caller.require(KeyScope::Publish)?;
         let parts = &self.parts;
         self.paces.previews.step(caller.principal, parts.clock.now())?;
+        parts.audit.record(caller, Deed::of(Action::AudiencePreview)).await?;
         if let Some(seq) = draft.min_directory_seq {
             self.see(seq).await?;
         }
         let tie = self.tie(caller, &mut draft).await?;
-        let channels = parts.channels(caller, &draft)?;
+        let topic = parts.topic(caller, &draft)?;
+        let channels = parts.channels(caller, &draft, topic.as_deref())?;
         let survey = parts.survey(caller, (&draft, &tie), channels, parts.clock.now())?;
         let (grant_id, refusal) = match parts.authorise(caller, (&draft, &tie), &survey, &UsedToday::new()) {
             Ok(_) if survey.nobody => return Err(tie.nobody()),

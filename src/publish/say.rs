@@ -65,6 +65,7 @@ impl Publisher {
         let (providers, delivery) = (&*parts.providers, &*parts.delivery);
         let legs = plan::legs(&channels, Mode::Live, draft.class, people.len(), providers, delivery)?;
         Ok(Some(Decision {
+            topic: None,
             authorised: Authorised { grant: (SERVICE_GRANT, 1), also: Vec::new() },
             quota: None,
             directory_seq: snapshot.seq(),

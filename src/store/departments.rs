@@ -53,6 +53,8 @@ pub(super) struct InUse {
     pub(super) tags: i64,
     /// Roles over it that have not run out.
     pub(super) roles: i64,
+    /// Topics that it answers for.
+    pub(super) topics: i64,
 }
 
 /// The department as it shall be after a move; `None` if it hangs there already.

@@ -38,6 +38,7 @@ mod settling;
 mod sources;
 pub mod sqlite;
 mod tags;
+mod topics;
 mod users;
 
 use std::sync::Arc;
@@ -64,6 +65,7 @@ pub use requests::{Decided, RequestFilter, Requests};
 pub use review::{Ballot, Cast, Reviews};
 pub use roles::Roles;
 pub use sources::{Difference, Sources};
+pub use topics::Topics;
 
 use crate::domain::refusal::{self, Refusal};
 
@@ -106,6 +108,8 @@ pub struct Store {
     pub requests: Arc<dyn Requests>,
     /// Who has which role.
     pub roles: Arc<dyn Roles>,
+    /// Declared topics.
+    pub topics: Arc<dyn Topics>,
     /// People by the system that they come from.
     pub sources: Arc<dyn Sources>,
 }

@@ -33,7 +33,7 @@ pub(super) fn other_version(meant: Option<i64>, present: i64, field: &str) -> Re
 
 /// Goes on if nothing stands in the way of a department's end.
 pub(super) fn in_use(external_id: &str, found: InUse) -> Result<(), Refusal> {
-    let InUse { departments, people, applications, grants, tags, roles } = found;
+    let InUse { departments, people, applications, grants, tags, roles, topics } = found;
     let ways = [
         ("departments", departments, "departments below it"),
         ("people", people, "people in it"),
@@ -41,6 +41,7 @@ pub(super) fn in_use(external_id: &str, found: InUse) -> Result<(), Refusal> {
         ("grants", grants, "grants over it"),
         ("tags", tags, "tags of it"),
         ("roles", roles, "roles over it"),
+        ("topics", topics, "topics of it"),
     ];
     let ways: Vec<_> = ways.into_iter().filter(|(_, n, _)| *n > 0).collect();
     if ways.is_empty() {

@@ -40,6 +40,7 @@ impl Admin {
             let message = "An application stays with its department; connect another one for another department.";
             return Err(Refusal::new(Reason::FieldInvalid, message).field("application.department_id"));
         }
+        self.check_topic(wanted.default_topic.as_deref().filter(|name| known.default_topic.as_deref() != Some(*name)))?;
         let application = Application {
             title: wanted.title,
             inbox_gateway: wanted.inbox_gateway,
@@ -54,5 +55,10 @@ impl Admin {
         let (application, _) = self.parts.store.access.update_application(application, version, now).await?;
         self.parts.applications.put(application.clone());
         Ok(application)
+    }
+
+    /// Whether an application may have this topic when it names none.
+    pub(super) fn check_topic(&self, name: Option<&str>) -> Result<(), Refusal> {
+        name.map_or(Ok(()), |name| self.parts.topics.named(name, "application.default_topic").map(|_| ()))
     }
 }

@@ -22,7 +22,7 @@ pub use rotation::OVERLAP_MAX;
 
 use super::authority::{exceeds, role_missing};
 use super::scope::Scopes;
-use super::{Applications, Audit, Caller, Grants, Keyring, Policy, Reach, Roles, Seal};
+use super::{Applications, Audit, Caller, Grants, Keyring, Policy, Reach, Roles, Seal, Topics};
 use crate::audience::Index;
 use crate::domain::access::{Application, Principal};
 use crate::domain::audit::{Action, Deed, Object};
@@ -60,6 +60,8 @@ pub struct AdminParts {
     pub policy: Arc<Policy>,
     /// The applications in memory.
     pub applications: Arc<Applications>,
+    /// The declared topics in memory.
+    pub topics: Arc<Topics>,
     /// Mints tokens.
     pub seal: Arc<Seal>,
     /// Where ids come from.
@@ -121,6 +123,7 @@ impl Admin {
         if wanted.inbox_gateway && !reach.is_everywhere() {
             return Err(exceeds("An inbox gateway").field("application.inbox_gateway_department_ids"));
         }
+        self.check_topic(wanted.default_topic.as_deref())?;
         let draft = ApplicationDraft {
             id: ApplicationId(self.parts.ids.next()),
             department: wanted.department_id,

@@ -20,6 +20,7 @@ pub mod role;
 pub mod sync;
 pub mod text;
 pub mod time;
+pub mod topic;
 
 use super::{error, v1};
 use crate::domain::line;

@@ -86,7 +86,7 @@ listings! {
     ListKeysRequest ListMessagesRequest ListNodesRequest ListProvidersRequest ListRecipientsRequest
     ListRequestsRequest ListReviewsRequest
     ListRolesRequest
-    ListTagMembersRequest ListTagsRequest ListUserHistoryRequest ListUsersRequest
+    ListTagMembersRequest ListTagsRequest ListTopicsRequest ListUserHistoryRequest ListUsersRequest
 }
 
 #[cfg(test)]

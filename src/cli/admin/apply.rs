@@ -1,4 +1,4 @@
-//! `campanile admin apply campus.toml`: departments, applications and grants as one file says them. A second run
+//! `campanile admin apply campus.toml`: departments, topics, applications, roles and grants as one file says them. A second run
 //! changes nothing.
 
 mod file;
@@ -13,13 +13,15 @@ use super::super::client::{Connection, Failure, Session, timed};
 use super::super::{print, watch};
 use super::held::Holder;
 use super::known;
+use super::role::describe;
 use crate::api::v1;
 
 /// What to apply.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ApplyArgs {
-    /// TOML with tables `department` (id, name, under), `application` (title, department, channels,
-    /// inbox_for) and `grant` (application or user, departments, audience, channels, classes, tags, edit_tags,
+    /// TOML with tables `department` (id, name, under), `topic` (topic, title, department, default_on, may_mute,
+    /// channels), `application` (title, department, contact, topic, channels, inbox_for), `role` (user, role,
+    /// department) and `grant` (application or user, departments, audience, channels, classes, tags, edit_tags,
     /// per_day, per_message, may_act_for). What it does not mention is left alone
     file: PathBuf,
     /// Only tell what would be done
@@ -36,7 +38,9 @@ pub(super) async fn run(connection: &Connection, args: ApplyArgs) -> Result<(), 
     let session = connection.open().await?;
     let known = Known {
         departments: known::departments(&session).await?,
+        topics: known::topics(&session, String::new()).await?,
         applications: known::applications(&session).await?,
+        roles: known::roles(&session).await?,
         grants: known::grants(&session).await?,
     };
     let plan = plan::plan(&wanted, &known).map_err(|fault| Failure::refused(format!("{path}: {fault}")))?;
@@ -53,37 +57,48 @@ pub(super) async fn run(connection: &Connection, args: ApplyArgs) -> Result<(), 
 }
 
 fn tell(plan: &Plan, dry_run: bool) {
+    let sign = |new: bool| if new { "+" } else { "~" };
     for (department, new) in &plan.departments {
-        println!("{} department {} {}", if *new { "+" } else { "~" }, department.department_id, department.name);
+        println!("{} department {} {}", sign(*new), department.department_id, department.name);
     }
-    for application in &plan.applications {
-        println!("+ application {} of {}", application.title, application.department_id);
+    for (topic, new) in &plan.topics {
+        println!("{} topic {} of {}", sign(*new), topic.topic, topic.department_id);
+    }
+    for (application, new) in &plan.applications {
+        println!("{} application {} of {}", sign(*new), application.title, application.department_id);
+    }
+    for role in &plan.roles {
+        println!("+ {} is {}", role.user_id, describe(role));
     }
     for held in &plan.grants {
         println!("+ grant to {} for {}", name(&held.holder), scope(&held.grant));
     }
-    let n = plan.departments.len() + plan.applications.len() + plan.grants.len();
     let so = format!("{} are so already", plan.unchanged);
-    match (plan.is_empty(), dry_run) {
-        (true, _) => println!("Nothing is to be done; {so}."),
-        (false, true) => println!("{n} to be done, {so}. Nothing was done: run it without --dry-run."),
-        (false, false) => println!("{n} to be done, {so}."),
+    match (plan.len(), dry_run) {
+        (0, _) => println!("Nothing is to be done; {so}."),
+        (n, true) => println!("{n} to be done, {so}. Nothing was done: run it without --dry-run."),
+        (n, false) => println!("{n} to be done, {so}."),
     }
 }
 
 fn told(plan: &Plan, dry_run: bool) -> serde_json::Value {
-    let departments = |wanted: bool| {
-        let those = plan.departments.iter().filter(|(_, new)| *new == wanted);
-        those.map(|(one, _)| one.department_id.clone()).collect::<Vec<_>>()
-    };
     json!({
         "dryRun": dry_run,
-        "newDepartments": departments(true),
-        "changedDepartments": departments(false),
-        "newApplications": plan.applications.iter().map(|one| one.title.clone()).collect::<Vec<_>>(),
+        "newDepartments": named(&plan.departments, true, |one| &one.department_id),
+        "changedDepartments": named(&plan.departments, false, |one| &one.department_id),
+        "newTopics": named(&plan.topics, true, |one| &one.topic),
+        "changedTopics": named(&plan.topics, false, |one| &one.topic),
+        "newApplications": named(&plan.applications, true, |one| &one.title),
+        "changedApplications": named(&plan.applications, false, |one| &one.title),
+        "newRoles": plan.roles.iter().map(|one| one.user_id.clone()).collect::<Vec<_>>(),
         "newGrants": plan.grants.iter().map(|held| name(&held.holder)).collect::<Vec<_>>(),
         "unchanged": plan.unchanged,
     })
+}
+
+/// The names of the new ones or of the changed ones.
+fn named<T>(planned: &[(T, bool)], new: bool, name: fn(&T) -> &String) -> Vec<&String> {
+    planned.iter().filter(|(_, is_new)| *is_new == new).map(|(one, _)| name(one)).collect()
 }
 
 fn name(holder: &Holder) -> &str {
@@ -99,16 +114,29 @@ fn scope(grant: &v1::Grant) -> String {
 /// Does what is planned. If it breaks off, a second run does the rest.
 async fn carry_out(session: &Session, plan: &Plan, mut applications: Vec<v1::Application>) -> Result<(), Failure> {
     let bar = watch::bar("done");
-    bar.set_length((plan.departments.len() + plan.applications.len() + plan.grants.len()) as u64);
+    bar.set_length(plan.len() as u64);
     let (mut directory, mut access) = (session.directory(), session.access());
     for (department, _) in &plan.departments {
         let request = v1::UpsertDepartmentRequest { department: Some(department.clone()) };
         directory.upsert_department(timed(request)).await?;
         bar.inc(1);
     }
-    for application in &plan.applications {
-        let request = v1::CreateApplicationRequest { application: Some(application.clone()) };
-        applications.extend(access.create_application(timed(request)).await?.into_inner().application);
+    for (topic, _) in &plan.topics {
+        directory.upsert_topic(timed(v1::UpsertTopicRequest { topic: Some(topic.clone()) })).await?;
+        bar.inc(1);
+    }
+    for (application, new) in &plan.applications {
+        let application = Some(application.clone());
+        if *new {
+            let made = access.create_application(timed(v1::CreateApplicationRequest { application })).await?;
+            applications.extend(made.into_inner().application);
+        } else {
+            access.update_application(timed(v1::UpdateApplicationRequest { application })).await?;
+        }
+        bar.inc(1);
+    }
+    for role in &plan.roles {
+        access.assign_role(timed(v1::AssignRoleRequest { assignment: Some(role.clone()) })).await?;
         bar.inc(1);
     }
     for held in &plan.grants {

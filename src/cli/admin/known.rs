@@ -33,6 +33,35 @@ pub(super) async fn applications(session: &Session) -> Result<Vec<v1::Applicatio
     }
 }
 
+/// Every topic, or those of a department and all below it.
+pub(super) async fn topics(session: &Session, department_id: String) -> Result<Vec<v1::Topic>, Failure> {
+    let (mut all, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let department_id = department_id.clone();
+        let request = v1::ListTopicsRequest { department_id, page_size: LIST_MAX, page_token };
+        let page = session.directory().list_topics(timed(request)).await?.into_inner();
+        all.extend(page.topics);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return Ok(all);
+        }
+    }
+}
+
+/// Every role that is held.
+pub(super) async fn roles(session: &Session) -> Result<Vec<v1::RoleAssignment>, Failure> {
+    let (mut all, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = v1::ListRolesRequest { page_size: LIST_MAX, page_token, ..Default::default() };
+        let page = session.access().list_roles(timed(request)).await?.into_inner();
+        all.extend(page.assignments);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return Ok(all);
+        }
+    }
+}
+
 /// Every grant in force.
 pub(super) async fn grants(session: &Session) -> Result<Vec<v1::Grant>, Failure> {
     let (mut all, mut page_token) = (Vec::new(), String::new());

@@ -1,4 +1,4 @@
-//! `campanile admin …`: departments, applications, keys, roles and grants, as calls of the public interface.
+//! `campanile admin …`: departments, topics, applications, keys, roles and grants, as calls of the public interface.
 
 mod apply;
 mod department;
@@ -9,6 +9,7 @@ mod key;
 mod known;
 pub(super) mod role;
 mod tag;
+mod topic;
 mod user;
 
 use clap::Subcommand;
@@ -24,7 +25,7 @@ const LIST_MAX: i32 = 1_000;
 /// What to administer.
 #[derive(Clone, Debug, Subcommand)]
 pub enum AdminCommand {
-    /// Make departments, applications and grants so as one file says
+    /// Make departments, topics, applications, roles and grants so as one file says
     Apply(apply::ApplyArgs),
     /// Departments: set, move, delete, list
     #[command(subcommand)]
@@ -44,7 +45,10 @@ pub enum AdminCommand {
     /// Tags and who is in them: set, add, remove, delete, list
     #[command(subcommand)]
     Tag(tag::Tag),
-    /// One person: show, reinstate an address, erase
+    /// What people may mute: set, list
+    #[command(subcommand)]
+    Topic(topic::Topic),
+    /// One person: show, reinstate an address, export, erase
     #[command(subcommand)]
     User(user::User),
     /// End a key or a grant
@@ -123,6 +127,7 @@ pub async fn run(connection: &Connection, command: AdminCommand) -> Result<(), F
         AdminCommand::Grant(command) => grant::run(connection, command).await,
         AdminCommand::Role(command) => role::run(connection, command).await,
         AdminCommand::Tag(command) => tag::run(connection, command).await,
+        AdminCommand::Topic(command) => topic::run(connection, command).await,
         AdminCommand::Revoke(command) => revoke(connection, command).await,
     }
 }

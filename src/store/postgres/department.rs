@@ -109,7 +109,8 @@ async fn uses(session: &Session, id: i64, tag_id: i64, at: At) -> Result<InUse> 
                            or coalesce(body::jsonb -> 'ceiling' @> to_jsonb($1::bigint), false) \
                            or coalesce((body::jsonb ->> 'while_in')::bigint = $1, false))), \
                        (select count(*) from tag where department_id = $1 and id <> $2), \
-                       (select count(*) from role where department_id = $1 and coalesce(expire_at > $3, true))";
+                       (select count(*) from role where department_id = $1 and coalesce(expire_at > $3, true)), \
+                       (select count(*) from topic where department_id = $1)";
     let row = session.one(SQL, &[&id, &tag_id, &at.0]).await?;
     Ok(InUse {
         departments: get(&row, 0)?,
@@ -118,6 +119,7 @@ async fn uses(session: &Session, id: i64, tag_id: i64, at: At) -> Result<InUse> 
         grants: get(&row, 3)?,
         tags: get(&row, 4)?,
         roles: get(&row, 5)?,
+        topics: get(&row, 6)?,
     })
 }
 

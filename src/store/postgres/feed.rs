@@ -205,6 +205,7 @@ impl Objects {
             }
             ChangeCode::Key => ChangeKind::Key { id: KeyId(id) },
             ChangeCode::Grant => ChangeKind::Grant { id: GrantId(id) },
+            ChangeCode::Topic => ChangeKind::Topic { id },
             ChangeCode::Application => ChangeKind::Application { id: ApplicationId(id) },
             ChangeCode::Cancel => ChangeKind::Cancel { id: MessageId(id) },
             ChangeCode::Role => ChangeKind::Role {

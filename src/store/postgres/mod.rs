@@ -47,6 +47,7 @@ mod settle;
 mod source;
 mod tag;
 mod tally;
+mod topic;
 mod upsert;
 mod user;
 

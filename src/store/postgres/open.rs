@@ -79,6 +79,7 @@ impl Postgres {
             reviews: shared.clone(),
             requests: shared.clone(),
             roles: shared.clone(),
+            topics: shared.clone(),
             sources: shared,
         }
     }

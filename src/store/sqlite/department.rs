@@ -106,7 +106,8 @@ fn uses(connection: &Connection, id: i64, tag_id: i64, at: At) -> Result<InUse> 
                            or ?1 in (select value from json_each(body, '$.ceiling')) \
                            or json_extract(body, '$.while_in') = ?1)), \
                        (select count(*) from tag where department_id = ?1 and id <> ?2), \
-                       (select count(*) from role where department_id = ?1 and coalesce(expire_at > ?3, 1))";
+                       (select count(*) from role where department_id = ?1 and coalesce(expire_at > ?3, 1)), \
+                       (select count(*) from topic where department_id = ?1)";
     let read = |row: &Row<'_>| {
         Ok(InUse {
             departments: row.get(0)?,
@@ -115,6 +116,7 @@ fn uses(connection: &Connection, id: i64, tag_id: i64, at: At) -> Result<InUse> 
             grants: row.get(3)?,
             tags: row.get(4)?,
             roles: row.get(5)?,
+            topics: row.get(6)?,
         })
     };
     connection

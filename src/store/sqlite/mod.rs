@@ -39,6 +39,7 @@ mod source;
 mod survey;
 mod tag;
 mod tally;
+mod topic;
 mod upsert;
 mod user;
 mod writer;
@@ -108,6 +109,7 @@ impl Sqlite {
             reviews: shared.clone(),
             requests: shared.clone(),
             roles: shared.clone(),
+            topics: shared.clone(),
             sources: shared,
         }
     }

@@ -430,6 +430,7 @@ async fn service() -> (Admin, Registrar, Memory) {
         roles: memory.roles.clone(),
         policy: Arc::new(Policy::new(memory.grants.clone())),
         applications: memory.applications.clone(),
+        topics: memory.topics.clone(),
         seal: memory.seal.clone(),
         ids: ids.clone(),
         clock: clock.clone(),

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use campanile::api::v1;
 use tonic::Status;
 
+use super::topics;
 use crate::support::app::{TestApp, letter};
 use crate::support::refusal::refused;
 
@@ -244,6 +245,7 @@ async fn an_application_is_changed_as_a_whole() {
         ..Default::default()
     };
     let update = |wanted: &v1::Application| v1::UpdateApplicationRequest { application: Some(wanted.clone()) };
+    topics::declare(&app, "library.overdue", "cs").await;
     let changed = app.access(&app.admin).update_application(update(&wanted)).await.unwrap().into_inner();
     let changed = changed.application.unwrap();
     let facts = (changed.title.as_str(), changed.contact.as_str(), changed.etag.as_str(), changed.weight);
@@ -268,6 +270,11 @@ async fn an_application_is_changed_as_a_whole() {
         (
             v1::Application { default_topic: "No Topic".to_owned(), ..any.clone() },
             "FIELD_INVALID",
+            "application.default_topic",
+        ),
+        (
+            v1::Application { default_topic: "library.overdu".to_owned(), ..any.clone() },
+            "UNKNOWN_TOPIC",
             "application.default_topic",
         ),
         (

@@ -23,3 +23,4 @@ mod review;
 mod shared;
 mod sync;
 mod tags;
+mod topics;

@@ -462,7 +462,12 @@ fn trial_copies_ties_histories_and_successors_of_keys_are_commands() {
     service.done(&["import", "users.csv"]);
     let application = service.done(&["admin", "application", "create", "--title", "教务", "--department", "cs"]);
     let grant = service.done(&["admin", "grant", "create", "--application", &application, "--department", "cs"]);
-    service.done(&["admin", "application", "update", &application, "--contact", "二楼", "--topic", "course"]);
+    let update = ["admin", "application", "update", &application, "--contact", "二楼", "--topic", "course"];
+    let (code, _, err) = service.run(&update);
+    assert_eq!((code, err.contains("UNKNOWN_TOPIC")), (Some(1), true), "{err}");
+    service.done(&["admin", "topic", "set", "course", "--department", "cs", "--title", "选课", "--always"]);
+    service.done(&update);
+    assert!(service.done(&["admin", "topic", "list", "--department", "cs"]).contains("always"));
     let token = service.done(&["admin", "key", "create", "--application", &application, "--network", "127.0.0.0/8"]);
     let ours = |arguments: &[&str]| service.run(&[&["--token", &token], arguments].concat());
     let letter = ["publish", "--title", "选课", "--channel", "app", "--yes", "--json"];

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use campanile::access::review::{Panels, Rules};
-use campanile::access::{Applications, Caller, Grants, Policy, Seal};
+use campanile::access::{Applications, Caller, Grants, Policy, Seal, Topics};
 use campanile::audience::Index;
 use campanile::audience::tree::Tree;
 use campanile::domain::access::{Grant, Key, KeyScope, Mode, Principal};
@@ -167,6 +167,7 @@ pub async fn house_with(rules: Rules, panels: Arc<dyn Panels>) -> House {
         panels,
         seal: Arc::new(Seal::new(&image.secret)),
         applications: Arc::new(Applications::new(image.applications)),
+        topics: Arc::new(Topics::new(Vec::new())),
         ids: Arc::new(IdSource::new(clock.clone(), 1)),
         clock: clock.clone(),
         delivery: delivery.clone(),

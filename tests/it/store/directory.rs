@@ -391,6 +391,7 @@ impl Follower {
             ChangeKind::Aliases(people) => self.aliases.extend(people),
             ChangeKind::Key { .. } | ChangeKind::Grant { .. } | ChangeKind::Application { .. } => {}
             ChangeKind::Cancel { .. } | ChangeKind::Role { .. } | ChangeKind::TokensEnded(_) => {}
+            ChangeKind::Topic { .. } => {}
             ChangeKind::DepartmentDeleted { id } => drop(self.departments.remove(&id)),
         }
     }

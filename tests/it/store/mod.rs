@@ -26,6 +26,7 @@ mod review;
 mod roles;
 mod sources;
 mod together;
+mod topics;
 
 pub use campanile::store::Store;
 use campanile::store::sqlite::Sqlite;

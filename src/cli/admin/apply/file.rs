@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::Deserialize;
 
 use super::super::held::{self, Held, SaidGrant, channels};
+use super::super::role::parse_role;
 use crate::api::v1;
 
 /// The whole file. Unknown names are refused: a misspelt one would silently mean nothing.
@@ -13,8 +14,12 @@ use crate::api::v1;
 struct Text {
     #[serde(default, rename = "department")]
     departments: Vec<Department>,
+    #[serde(default, rename = "topic")]
+    topics: Vec<Topic>,
     #[serde(default, rename = "application")]
     applications: Vec<Application>,
+    #[serde(default, rename = "role")]
+    roles: Vec<Role>,
     #[serde(default, rename = "grant")]
     grants: Vec<SaidGrant>,
 }
@@ -30,9 +35,40 @@ struct Department {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Topic {
+    topic: String,
+    title: String,
+    department: String,
+    #[serde(default = "yes")]
+    default_on: bool,
+    #[serde(default = "yes")]
+    may_mute: bool,
+    #[serde(default)]
+    channels: Vec<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Role {
+    user: String,
+    role: String,
+    #[serde(default)]
+    department: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Application {
     title: String,
     department: String,
+    #[serde(default)]
+    contact: String,
+    #[serde(default)]
+    topic: String,
     #[serde(default)]
     channels: Vec<String>,
     #[serde(default)]
@@ -44,8 +80,12 @@ struct Application {
 pub(super) struct Wanted {
     /// Departments; only id, name and parent are said.
     pub(super) departments: Vec<v1::Department>,
+    /// Topics, each once.
+    pub(super) topics: Vec<v1::Topic>,
     /// Applications, each title once.
     pub(super) applications: Vec<v1::Application>,
+    /// Roles, each of a person in a place once.
+    pub(super) roles: Vec<v1::RoleAssignment>,
     /// Who holds what.
     pub(super) grants: Vec<Held>,
 }
@@ -55,10 +95,13 @@ pub(super) fn parse(text: &str) -> Result<Wanted, String> {
     let text: Text = toml::from_str(text).map_err(|fault| fault.to_string())?;
     let wanted = Wanted {
         departments: text.departments.into_iter().map(department).collect(),
+        topics: text.topics.into_iter().map(topic).collect::<Result<_, _>>()?,
         applications: text.applications.into_iter().map(application).collect::<Result<_, _>>()?,
+        roles: text.roles.into_iter().zip(1..).map(role).collect::<Result<_, _>>()?,
         grants: text.grants.into_iter().zip(1..).map(grant).collect::<Result<_, _>>()?,
     };
     once("department", wanted.departments.iter().map(|one| &one.department_id))?;
+    once("topic", wanted.topics.iter().map(|one| &one.topic))?;
     once("application", wanted.applications.iter().map(|one| &one.title))?;
     Ok(wanted)
 }
@@ -77,12 +120,31 @@ fn department(said: Department) -> v1::Department {
     v1::Department { department_id: said.id, parent_id: said.under, name: said.name, ..Default::default() }
 }
 
+fn topic(said: Topic) -> Result<v1::Topic, String> {
+    let fault = |fault: String| format!("topic {:?}: channels: {fault}", said.topic);
+    Ok(v1::Topic {
+        default_channels: channels(&said.channels).map_err(fault)?,
+        topic: said.topic,
+        title: said.title,
+        department_id: said.department,
+        default_on: Some(said.default_on),
+        may_mute: Some(said.may_mute),
+    })
+}
+
+fn role((said, place): (Role, usize)) -> Result<v1::RoleAssignment, String> {
+    let role = parse_role(&said.role).map_err(|fault| format!("role {place}: {fault}"))?.into();
+    Ok(v1::RoleAssignment { user_id: said.user, role, department_id: said.department, expire_at: None })
+}
+
 fn application(said: Application) -> Result<v1::Application, String> {
     let fault = |fault: String| format!("application {:?}: channels: {fault}", said.title);
     Ok(v1::Application {
         default_channels: channels(&said.channels).map_err(fault)?,
         title: said.title,
         department_id: said.department,
+        contact: said.contact,
+        default_topic: said.topic,
         inbox_gateway_department_ids: said.inbox_for,
         ..Default::default()
     })
@@ -111,6 +173,8 @@ mod tests {
             ("[[department]]\nid = \"x\"\n", "missing field `name`"),
             ("[[department]]\nid = \"x\"\nname = \"X\"\n[[department]]\nid = \"x\"\nname = \"Y\"\n", "said twice"),
             ("[[application]]\ntitle = \"A\"\ndepartment = \"x\"\nchannels = [\"smoke\"]\n", "known are email"),
+            ("[[role]]\nuser = \"1\"\nrole = \"boss\"\n", "role 1: known are platform-administrator"),
+            ("[[topic]]\ntopic = \"a\"\ntitle = \"A\"\ndepartment = \"x\"\nmute = true\n", "unknown field `mute`"),
             ("[[grant]]\ndepartments = [\"x\"]\n", "grant 1: name one holder"),
             ("[[grant]]\nuser = \"1\"\nclasses = [\"loud\"]\n", "grant 1: classes: known are"),
         ] {

@@ -10,7 +10,9 @@ use crate::api::v1;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
     pub(super) departments: Vec<v1::Department>,
+    pub(super) topics: Vec<v1::Topic>,
     pub(super) applications: Vec<v1::Application>,
+    pub(super) roles: Vec<v1::RoleAssignment>,
     /// Those in force.
     pub(super) grants: Vec<v1::Grant>,
 }
@@ -20,8 +22,12 @@ pub(super) struct Known {
 pub(super) struct Plan {
     /// New or changed departments, parents first, and whether each is new.
     pub(super) departments: Vec<(v1::Department, bool)>,
-    /// New applications.
-    pub(super) applications: Vec<v1::Application>,
+    /// New or changed topics, and whether each is new.
+    pub(super) topics: Vec<(v1::Topic, bool)>,
+    /// New or changed applications, and whether each is new.
+    pub(super) applications: Vec<(v1::Application, bool)>,
+    /// New roles.
+    pub(super) roles: Vec<v1::RoleAssignment>,
     /// New grants.
     pub(super) grants: Vec<Held>,
     /// What is so already.
@@ -29,9 +35,18 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Nothing is to be done.
-    pub(super) fn is_empty(&self) -> bool {
-        self.departments.is_empty() && self.applications.is_empty() && self.grants.is_empty()
+    /// How much is to be done.
+    pub(super) fn len(&self) -> usize {
+        self.departments.len() + self.topics.len() + self.applications.len() + self.roles.len() + self.grants.len()
+    }
+
+    /// Enters what a file says, which is there as `old` or not yet.
+    fn enter<T: Clone + PartialEq>(&mut self, old: Option<&T>, said: T, place: fn(&mut Plan) -> &mut Vec<(T, bool)>) {
+        if old == Some(&said) {
+            self.unchanged += 1;
+        } else {
+            place(self).push((said, old.is_none()));
+        }
     }
 }
 
@@ -39,16 +54,24 @@ impl Plan {
 pub(super) fn plan(wanted: &Wanted, known: &Known) -> Result<Plan, String> {
     let mut plan = Plan::default();
     departments(wanted, known, &mut plan)?;
+    for topic in &wanted.topics {
+        let old = known.topics.iter().find(|one| one.topic == topic.topic);
+        let channels = old.map_or(&[][..], |old| &old.default_channels);
+        let said = v1::Topic { default_channels: as_there(channels, &topic.default_channels), ..topic.clone() };
+        plan.enter(old, said, |plan| &mut plan.topics);
+    }
     for application in &wanted.applications {
-        match known.applications.iter().find(|one| one.title == application.title) {
-            None => plan.applications.push(application.clone()),
-            Some(there) if is_same_application(there, application) => plan.unchanged += 1,
-            Some(there) => {
-                return Err(format!(
-                    "the application {:?} is there as {} and differs from the file; an application cannot be changed yet",
-                    application.title, there.application_id
-                ));
-            }
+        let old = known.applications.iter().find(|one| one.title == application.title);
+        if let Some(old) = old.filter(|old| old.department_id != application.department_id) {
+            let (title, id, owner) = (&old.title, &old.application_id, &old.department_id);
+            return Err(format!("the application {title:?} is there as {id} and stays with its department {owner:?}"));
+        }
+        plan.enter(old, application_onto(old, application), |plan| &mut plan.applications);
+    }
+    for role in &wanted.roles {
+        match known.roles.iter().any(|there| v1::RoleAssignment { expire_at: None, ..there.clone() } == *role) {
+            true => plan.unchanged += 1,
+            false => plan.roles.push(role.clone()),
         }
     }
     for held in &wanted.grants {
@@ -107,10 +130,22 @@ fn onto(old: Option<&v1::Department>, said: &v1::Department) -> v1::Department {
     }
 }
 
-fn is_same_application(there: &v1::Application, said: &v1::Application) -> bool {
-    there.department_id == said.department_id
-        && set(&there.default_channels) == set(&said.default_channels)
-        && set(&there.inbox_gateway_department_ids) == set(&said.inbox_gateway_department_ids)
+/// What a file does not say of an application stays.
+fn application_onto(old: Option<&v1::Application>, said: &v1::Application) -> v1::Application {
+    let Some(old) = old else { return said.clone() };
+    let or = |said: &String, old: &String| if said.is_empty() { old.clone() } else { said.clone() };
+    v1::Application {
+        contact: or(&said.contact, &old.contact),
+        default_topic: or(&said.default_topic, &old.default_topic),
+        default_channels: as_there(&old.default_channels, &said.default_channels),
+        inbox_gateway_department_ids: as_there(&old.inbox_gateway_department_ids, &said.inbox_gateway_department_ids),
+        ..old.clone()
+    }
+}
+
+/// A list as a file says it, in the order in which it is there if it is there in another one.
+fn as_there<T: Ord + Clone>(there: &[T], said: &[T]) -> Vec<T> {
+    if set(there) == set(said) { there.to_vec() } else { said.to_vec() }
 }
 
 #[cfg(test)]
@@ -121,7 +156,9 @@ mod tests {
 
     const FILE: &str = "[[department]]\nid = \"lab\"\nname = \"Lab\"\nunder = \"library\"\n\
                         [[department]]\nid = \"library\"\nname = \"Library\"\n\
-                        [[application]]\ntitle = \"Loans\"\ndepartment = \"library\"\n\
+                        [[application]]\ntitle = \"Loans\"\ndepartment = \"library\"\ntopic = \"loans\"\n\
+                        [[topic]]\ntopic = \"loans\"\ntitle = \"Loans\"\ndepartment = \"library\"\n\
+                        [[role]]\nuser = \"1001\"\nrole = \"reviewer\"\ndepartment = \"library\"\n\
                         [[grant]]\napplication = \"Loans\"\ndepartments = [\"library\"]\n\
                         [[grant]]\nuser = \"1001\"\ndepartments = [\"lab\"]\n";
 
@@ -132,6 +169,7 @@ mod tests {
         let order: Vec<_> = first.departments.iter().map(|(one, new)| (one.department_id.as_str(), *new)).collect();
         assert_eq!(order, [("library", true), ("lab", true)]);
         assert_eq!((first.applications.len(), first.grants.len(), first.unchanged), (1, 2, 0));
+        assert_eq!((first.topics[0].1, first.roles.len(), first.len()), (true, 1, 7));
 
         let holder = |subject| Some(v1::Principal { subject: Some(subject), ..Default::default() });
         let application = v1::Application { application_id: "app_1".into(), ..wanted.applications[0].clone() };
@@ -142,10 +180,19 @@ mod tests {
             departments: wanted.departments.clone(),
             applications: vec![application],
             grants: grants.collect(),
+            topics: wanted.topics.clone(),
+            roles: wanted.roles.clone(),
         };
         let second = plan(&wanted, &known).unwrap();
-        assert!(second.is_empty());
-        assert_eq!(second.unchanged, 5);
+        assert_eq!(second.len(), 0);
+        assert_eq!(second.unchanged, 7);
+
+        let later = FILE.replace("topic = \"loans\"\n[[topic]]", "contact = \"8000\"\n[[topic]]");
+        let third = plan(&parse(&later).unwrap(), &known).unwrap();
+        assert_eq!((third.unchanged, third.len()), (6, 1));
+        let (changed, new) = &third.applications[0];
+        assert_eq!((changed.application_id.as_str(), changed.contact.as_str(), *new), ("app_1", "8000", false));
+        assert_eq!(changed.default_topic, "loans");
     }
 
     #[test]
@@ -165,6 +212,6 @@ mod tests {
             }],
             ..Known::default()
         };
-        assert!(plan(&parse(FILE).unwrap(), &known).unwrap_err().contains("cannot be changed yet"));
+        assert!(plan(&parse(FILE).unwrap(), &known).unwrap_err().contains("stays with its department"));
     }
 }
