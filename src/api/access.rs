@@ -1,7 +1,7 @@
 //! `AccessService`: applications, keys, grants, and who one is. What has a subject of its own stands beside.
 
 mod changes;
-mod requests;
+pub(super) mod requests;
 mod roles;
 
 use std::sync::Arc;

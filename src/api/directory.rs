@@ -11,7 +11,7 @@ use super::auth::{self, bearer};
 use super::convert::{self, directory as convert_directory, enums, page, required, topic};
 use super::sync::{self, Sender};
 use super::v1::directory_service_server::DirectoryService;
-use super::{Services, error, v1};
+use super::{Services, error, export, v1};
 use crate::directory::{TagFilter, UserQuery};
 use crate::domain::audit::{Action, Deed};
 
@@ -142,6 +142,10 @@ impl DirectoryService for Services {
         Ok(Response::new(v1::EraseUserResponse { receipt: Some(convert_directory::receipt(receipt)) }))
     }
 
+    async fn export_user(&self, request: Request<v1::ExportUserRequest>) -> Answer<export::Pieces> {
+        self.export(request).await
+    }
+
     async fn upsert_tag(&self, request: Request<v1::UpsertTagRequest>) -> Answer<v1::UpsertTagResponse> {
         let caller = self.caller(request.metadata()).await?;
         let draft = convert_directory::tag_draft(request.into_inner().tag)?;
@@ -182,10 +186,6 @@ impl DirectoryService for Services {
         }))
     }
 
-    async fn list_tag_members(
-        &self,
-        request: Request<v1::ListTagMembersRequest>,
-    ) -> Answer<v1::ListTagMembersResponse> {
     async fn upsert_topic(&self, request: Request<v1::UpsertTopicRequest>) -> Answer<v1::UpsertTopicResponse> {
         let caller = self.caller(request.metadata()).await?;
         let draft = topic::draft(request.into_inner().topic)?;
@@ -206,6 +206,10 @@ impl DirectoryService for Services {
         }))
     }
 
+    async fn list_tag_members(
+        &self,
+        request: Request<v1::ListTagMembersRequest>,
+    ) -> Answer<v1::ListTagMembersResponse> {
         let caller = self.caller(request.metadata()).await?;
         let mut wanted = request.into_inner();
         let (page, list) = page::page(&mut wanted)?;
@@ -247,7 +251,7 @@ impl DirectoryService for Services {
 }
 
 /// The text of a required field.
-fn given(path: &str, text: String) -> Result<String, Status> {
+pub(super) fn given(path: &str, text: String) -> Result<String, Status> {
     if text.is_empty() { Err(required(path).into()) } else { Ok(text) }
 }
 

@@ -5,10 +5,8 @@ use std::io::IsTerminal;
 use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 use jiff::tz::TimeZone;
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 
 use super::client::Failure;
-use crate::api::DESCRIPTOR_SET;
 use crate::api::v1;
 
 /// Prints a message as JSON, just as the HTTP bridge would: names in camel case, enums by name.
@@ -32,15 +30,7 @@ pub fn value(value: &serde_json::Value) -> Result<(), Failure> {
 
 /// The JSON of a message of `campanile.v1` with this name.
 fn json_text<M: Message>(name: &str, message: &M) -> Result<String, Failure> {
-    let fault = |error: &dyn std::error::Error| Failure::refused(format!("cannot show {name} as JSON: {error}"));
-    let pool = DescriptorPool::decode(DESCRIPTOR_SET).map_err(|error| fault(&error))?;
-    let full = format!("campanile.v1.{name}");
-    let kind = pool.get_message_by_name(&full).ok_or_else(|| Failure::refused(format!("no message {full}")))?;
-    let dynamic = DynamicMessage::decode(kind, message.encode_to_vec().as_slice()).map_err(|error| fault(&error))?;
-    let mut out = serde_json::Serializer::pretty(Vec::new());
-    let options = SerializeOptions::new().skip_default_fields(true);
-    dynamic.serialize_with_options(&mut out, &options).map_err(|error| fault(&error))?;
-    String::from_utf8(out.into_inner()).map_err(|error| fault(&error))
+    crate::api::json::pretty(name, message).map_err(Failure::refused)
 }
 
 /// Headers of columns that hold ids.
@@ -192,15 +182,6 @@ mod tests {
     #[test]
     fn numbers_are_grouped_by_thousands() {
         assert_eq!([0, 999, 1_000, -50_000, 3_670_000].map(number), ["0", "999", "1,000", "-50,000", "3,670,000"]);
-    }
-
-    #[test]
-    fn json_is_the_interface_s_own() {
-        let message = v1::CancelMessageResponse { state: 6, sent: 2, is_final: true, ..Default::default() };
-        let text = json_text("CancelMessageResponse", &message).unwrap();
-        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(value["state"], "MESSAGE_STATE_CANCELLED");
-        assert_eq!(value["isFinal"], true);
     }
 
     #[test]

@@ -172,6 +172,22 @@ impl Admin {
         Ok(Page { items, next: before.map(|id| id.to_string()) })
     }
 
+    /// One page of the requests that a person made, newest first, for those who run the whole service.
+    ///
+    /// # Errors
+    /// `SCOPE_MISSING`, `ROLE_MISSING`, `PAGE_TOKEN_INVALID`.
+    pub async fn requests_of(
+        &self,
+        caller: &Caller,
+        ordinal: u32,
+        page: &PageRequest,
+    ) -> Result<Page<Request>, Refusal> {
+        caller.require_platform(self.parts.clock.now())?;
+        let filter = RequestFilter { requester: Some(ordinal), state: None };
+        let found = self.parts.store.requests.list(filter, page.after::<RequestId>()?, page.limit() + 1).await?;
+        Ok(Page::first(found, page.limit(), |last| last.id.to_string()))
+    }
+
     /// Who may decide on a request now, ascending: first the department's administrators, if there are any besides
     /// the one who asks, then the platform's.
     #[must_use]

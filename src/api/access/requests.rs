@@ -62,7 +62,7 @@ pub(super) async fn decide(
     Ok(Response::new(v1::DecideRequestResponse { request: Some(shown(services, &decided)) }))
 }
 
-fn shown(services: &Services, one: &request::Request) -> v1::Request {
+pub(in crate::api) fn shown(services: &Services, one: &request::Request) -> v1::Request {
     let names = Names::of(services);
     let wanted = names.grant(&one.wanted, services.clock.now());
     let requester = names.principal(Principal::Person(one.requester));

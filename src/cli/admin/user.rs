@@ -1,6 +1,8 @@
 //! `campanile admin user …`.
 
+use std::fs::File;
 use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
@@ -23,6 +25,17 @@ pub enum User {
         /// The channel
         #[arg(value_parser = print::parse_channel)]
         channel: v1::Channel,
+    },
+    /// Write all that is kept about a person into a ZIP file
+    Export {
+        /// The person's id
+        id: String,
+        /// The file to make; default: ID.zip
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+        /// For the record
+        #[arg(long, default_value = "", hide_default_value = true)]
+        why: String,
     },
     /// Erase a person for good
     Erase {
@@ -61,8 +74,51 @@ pub(super) async fn run(connection: &Connection, command: User) -> Result<(), Fa
             show(&answer.user.unwrap_or_default());
             Ok(())
         }
+        User::Export { id, to, why } => {
+            let file = to.unwrap_or_else(|| PathBuf::from(format!("{id}.zip")));
+            let bytes = export(&session, v1::ExportUserRequest { user_id: id, why }, &file).await?;
+            if connection.json {
+                return print::value(&serde_json::json!({ "file": file, "bytes": bytes }));
+            }
+            println!("{} holds {} bytes.", file.display(), print::number(bytes));
+            Ok(())
+        }
         User::Erase { id, why, dry_run, yes } => erase(connection, &session, id, why, (dry_run, yes)).await,
     }
+}
+
+/// Writes the export and returns its size. What broke off leaves no file, and nothing that is there is written over.
+async fn export(session: &Session, request: v1::ExportUserRequest, to: &Path) -> Result<usize, Failure> {
+    let name = to.display();
+    let fault = |fault: std::io::Error| Failure::usage(format!("cannot write {name}: {fault}"));
+    let mut pieces = session.directory().export_user(request).await?.into_inner();
+    let mut first = pieces.message().await?;
+    let mut file = open_private(to).map_err(fault)?;
+    let written = async {
+        let mut bytes = 0;
+        while let Some(piece) = first.take() {
+            file.write_all(&piece.chunk).map_err(fault)?;
+            bytes += piece.chunk.len();
+            first = pieces.message().await?;
+        }
+        file.sync_all().map_err(fault)?;
+        Ok(bytes)
+    };
+    let written: Result<usize, Failure> = written.await;
+    if written.is_err() {
+        // Half a file would look like all that is known.
+        let _ = std::fs::remove_file(to);
+    }
+    written
+}
+
+/// A new file that only its owner may read.
+fn open_private(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 async fn erase(

@@ -6,6 +6,7 @@ mod descriptors;
 mod directory;
 mod errors;
 mod explain;
+mod export;
 mod health_reflection;
 mod history;
 mod inbox;
