@@ -11,6 +11,7 @@ use super::table::Table;
 use super::token::{Seal, Token, invalid};
 use super::uses::Uses;
 use crate::domain::access::{Key, KeyScope, Mode, Principal};
+use crate::domain::certificate::Fingerprint;
 use crate::domain::id::KeyId;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::refusal::{Reason, Refusal};
@@ -27,6 +28,15 @@ pub struct Keyring {
     table: Table<KeyId, Arc<Key>>,
     uses: Uses,
     rate: OnceLock<Rate>,
+}
+
+/// From where a call came, as far as that is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The other end of the connection.
+    pub address: Option<IpAddr>,
+    /// The client certificate that it showed.
+    pub certificate: Option<Fingerprint>,
 }
 
 /// Who calls.
@@ -115,9 +125,16 @@ impl Keyring {
     /// Lets a caller in whose key may be used at this address, and notes the use.
     ///
     /// # Errors
-    /// `NETWORK_NOT_ALLOWED`, also where the address is not known and the key is for some networks only.
-    pub fn admit(&self, caller: &Caller, address: Option<IpAddr>, now: At) -> Result<(), Refusal> {
-        let Key { id, networks, .. } = &*caller.key;
+    /// `NETWORK_NOT_ALLOWED`, also where the address is not known and the key is for some networks only;
+    /// `CERTIFICATE_NOT_ALLOWED`, also without any where the key is bound to some.
+    pub fn admit(&self, caller: &Caller, origin: Origin, now: At) -> Result<(), Refusal> {
+        let Origin { address, certificate } = origin;
+        let Key { id, networks, certificates, .. } = &*caller.key;
+        if !certificates.is_empty() && !certificate.is_some_and(|shown| certificates.contains(&shown)) {
+            let message = "The key is bound to a client certificate, and this connection does not show it. Connect over \
+                           TLS with that certificate, or ask for another key.";
+            return Err(Refusal::new(Reason::CertificateNotAllowed, message));
+        }
         let inside = |address: IpAddr| networks.iter().any(|network| network.contains(address));
         if !networks.is_empty() && !address.is_some_and(inside) {
             let message =

@@ -33,7 +33,7 @@ pub use audit::{Audit, AuditParts};
 pub use authority::Reach;
 pub use cipher::Cipher;
 pub use grants::Grants;
-pub use keyring::{Caller, Keyring};
+pub use keyring::{Caller, Keyring, Origin};
 pub use policy::{Authorised, Policy, Request};
 pub use rate::Rate;
 pub use roles::Roles;

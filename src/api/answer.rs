@@ -9,10 +9,11 @@ use std::task::{Context, Poll};
 use http::{HeaderValue, Request, Response};
 use rand::Rng;
 use tonic::Status;
-use tonic::transport::server::TcpConnectInfo;
+use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
 use tower::{Layer, Service};
 
 use super::{auth, error};
+use crate::domain::certificate::Fingerprint;
 use crate::domain::language::Language;
 use crate::domain::refusal::{Reason, Refusal};
 
@@ -82,7 +83,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        say_address(&mut request);
+        say_origin(&mut request);
         let id = self.ids.draw();
         let serves_api = self.serves_api;
         let language = auth::language(request.headers());
@@ -95,13 +96,19 @@ where
     }
 }
 
-/// Tells those who serve a call from which network address it came. What a caller says of it is dropped.
-fn say_address<B>(request: &mut Request<B>) {
-    let peer = request.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
-    request.headers_mut().remove(auth::CLIENT_ADDRESS);
-    let text = peer.and_then(|peer| HeaderValue::from_str(&peer.ip().to_canonical().to_string()).ok());
-    if let Some(text) = text {
-        request.headers_mut().insert(auth::CLIENT_ADDRESS, text);
+/// Tells those who serve a call from which network address it came and with which client certificate. What a caller
+/// says of it is dropped.
+fn say_origin<B>(request: &mut Request<B>) {
+    let encrypted = request.extensions().get::<TlsConnectInfo<TcpConnectInfo>>();
+    let plain = encrypted.map(TlsConnectInfo::get_ref).or_else(|| request.extensions().get());
+    let address = plain.and_then(TcpConnectInfo::remote_addr).map(|peer| peer.ip().to_canonical().to_string());
+    let certificates = encrypted.and_then(TlsConnectInfo::peer_certs);
+    let certificate = certificates.and_then(|chain| Some(Fingerprint::of(chain.first()?).to_string()));
+    for (name, text) in [(auth::CLIENT_ADDRESS, address), (auth::CLIENT_CERTIFICATE, certificate)] {
+        request.headers_mut().remove(name);
+        if let Some(text) = text.and_then(|text| HeaderValue::from_str(&text).ok()) {
+            request.headers_mut().insert(name, text);
+        }
     }
 }
 

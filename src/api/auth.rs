@@ -1,13 +1,13 @@
 //! Who calls: the bearer token of a call's metadata.
 
-use std::net::IpAddr;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use http::HeaderMap;
 use tonic::metadata::MetadataMap;
 
 use super::Services;
-use crate::access::{Caller, token};
+use crate::access::{Caller, Origin, token};
 use crate::domain::language::Language;
 use crate::domain::refusal::Refusal;
 use crate::inbox::Reader;
@@ -17,9 +17,16 @@ const HEADER: &str = "authorization";
 /// The metadata key under which the edge itself says from which network address a call came.
 pub const CLIENT_ADDRESS: &str = "campanile-client-address";
 
-/// From where a call came; `None` if that is not known. Behind a proxy it is the proxy's address.
-pub fn address(metadata: &MetadataMap) -> Option<IpAddr> {
-    metadata.get(CLIENT_ADDRESS)?.to_str().ok()?.parse().ok()
+/// The metadata key under which the edge itself says with which client certificate a call came.
+pub const CLIENT_CERTIFICATE: &str = "campanile-client-certificate";
+
+/// From where a call came, as far as that is known. Behind a proxy it is the proxy's address and certificate.
+pub fn origin(metadata: &MetadataMap) -> Origin {
+    Origin { address: said(metadata, CLIENT_ADDRESS), certificate: said(metadata, CLIENT_CERTIFICATE) }
+}
+
+fn said<T: FromStr>(metadata: &MetadataMap, key: &str) -> Option<T> {
+    metadata.get(key)?.to_str().ok()?.parse().ok()
 }
 
 /// The bearer token of a call.
@@ -54,7 +61,7 @@ impl Services {
             }
             answer => answer,
         }?;
-        self.keyring.admit(&caller, address(metadata), self.clock.now())?;
+        self.keyring.admit(&caller, origin(metadata), self.clock.now())?;
         Ok(self.in_office(caller))
     }
 
@@ -65,14 +72,14 @@ impl Services {
 
     /// The caller of the next item of a stream, as of this moment. The secret is compared again only when the
     /// key is another than the last time.
-    pub(super) fn again(&self, caller: &Caller, token: &str, address: Option<IpAddr>) -> Result<Caller, Refusal> {
+    pub(super) fn again(&self, caller: &Caller, token: &str, origin: Origin) -> Result<Caller, Refusal> {
         let now = self.clock.now();
         let same = self.keyring.get(caller.key.id).is_some_and(|key| Arc::ptr_eq(&key, &caller.key));
         if same && caller.key.expire_at.is_none_or(|end| now < end) {
             return Ok(caller.clone());
         }
         let caller = self.keyring.authenticate(token, now)?;
-        self.keyring.admit(&caller, address, now)?;
+        self.keyring.admit(&caller, origin, now)?;
         Ok(self.in_office(caller))
     }
 

@@ -227,8 +227,8 @@ impl DirectoryService for Services {
     ) -> Answer<Pin<Box<dyn Stream<Item = Result<v1::SyncDirectoryResponse, Status>> + Send>>> {
         let caller = self.caller(request.metadata()).await?;
         let token = bearer(request.metadata())?.to_owned();
-        let address = auth::address(request.metadata());
-        let sender = Sender { services: self.clone(), caller, token, address };
+        let origin = auth::origin(request.metadata());
+        let sender = Sender { services: self.clone(), caller, token, origin };
         let answers = sync::answers(sender, request.into_inner());
         Ok(Response::new(self.until_drain(answers).boxed()))
     }

@@ -32,8 +32,7 @@ impl PublishService for Services {
     ) -> Answer<Answers<v1::PublishStreamResponse>> {
         let caller = self.caller(request.metadata()).await?;
         let token = auth::bearer(request.metadata())?.to_owned();
-        let publishing =
-            publish_stream::Publishing::new(self.clone(), caller, token, auth::address(request.metadata()));
+        let publishing = publish_stream::Publishing::new(self.clone(), caller, token, auth::origin(request.metadata()));
         Ok(Response::new(publish_stream::answers(publishing, request.into_inner()).boxed()))
     }
 

@@ -1,7 +1,6 @@
 //! A stream of publishes. Items are worked on together, so that they share commits, and answered as they are
 //! done. The answers are made while the client reads them: who does not read is not read from.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures::stream::{self, Stream, StreamExt};
@@ -10,7 +9,7 @@ use tonic::{Status, Streaming};
 
 use super::convert::{self, message, required};
 use super::{Services, error, v1};
-use crate::access::Caller;
+use crate::access::{Caller, Origin};
 use crate::domain::message::Draft;
 use crate::domain::refusal::Refusal;
 
@@ -22,14 +21,14 @@ pub(super) struct Publishing {
     services: Services,
     caller: Mutex<Caller>,
     token: String,
-    address: Option<IpAddr>,
+    origin: Origin,
     /// Why the stream is not read any more, if not because the client has ended it.
     end: Mutex<Option<Status>>,
 }
 
 impl Publishing {
-    pub(super) fn new(services: Services, caller: Caller, token: String, address: Option<IpAddr>) -> Publishing {
-        Publishing { services, caller: Mutex::new(caller), token, address, end: Mutex::new(None) }
+    pub(super) fn new(services: Services, caller: Caller, token: String, origin: Origin) -> Publishing {
+        Publishing { services, caller: Mutex::new(caller), token, origin, end: Mutex::new(None) }
     }
 
     /// The answer to one item. What needs no waiting is done at once, so that a thousand waiting items are small.
@@ -63,7 +62,7 @@ impl Publishing {
     /// Rights are read anew for every item.
     fn caller(&self) -> Result<Caller, Refusal> {
         let mut known = self.caller.lock();
-        let caller = self.services.again(&known, &self.token, self.address)?;
+        let caller = self.services.again(&known, &self.token, self.origin)?;
         if !Arc::ptr_eq(&caller.key, &known.key) {
             *known = caller.clone();
         }

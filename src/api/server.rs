@@ -16,8 +16,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
-use tonic::transport::Server;
 use tonic::transport::server::{Connected, TcpConnectInfo};
+use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use tower::Layer;
@@ -34,6 +34,7 @@ const STREAMS_MAX: u32 = 1_024;
 const HEADER_BYTES_MAX: u32 = 16 * 1024;
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How the server runs.
@@ -47,13 +48,46 @@ pub struct Options {
     pub serves_api: bool,
     /// What health answers.
     pub readiness: Readiness,
+    /// How connections are encrypted; `None`: in clear text.
+    pub tls: Option<Papers>,
+}
+
+/// What a server encrypts with, in PEM.
+#[derive(Clone)]
+pub struct Papers {
+    /// Its certificate, with those between it and its authority behind it.
+    pub certificate: Vec<u8>,
+    /// Its private key.
+    pub private_key: Vec<u8>,
+    /// The authorities of client certificates; `None`: none is asked for.
+    pub client_authority: Option<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Papers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Papers")
+    }
+}
+
+impl Papers {
+    /// Whoever connects may show a certificate of the client authority, and need not: which key needs one is the
+    /// key's affair.
+    fn config(&self) -> ServerTlsConfig {
+        let identity = Identity::from_pem(&self.certificate, &self.private_key);
+        let config = ServerTlsConfig::new().identity(identity).timeout(HANDSHAKE_TIMEOUT);
+        match &self.client_authority {
+            None => config,
+            Some(authority) => config.client_ca_root(Certificate::from_pem(authority)).client_auth_optional(true),
+        }
+    }
 }
 
 /// Serves until shutdown begins, then lets open calls end, at most for `options.drain`. Returns the address in
 /// use.
 ///
 /// # Errors
-/// If the listener has no address any more, or the compiled-in descriptors cannot be read.
+/// If the listener has no address any more, the certificate or its key is none, or the compiled-in descriptors cannot be
+/// read.
 pub fn serve(services: Services, listener: TcpListener, options: Options, tasks: &Tasks) -> io::Result<SocketAddr> {
     let address = listener.local_addr()?;
     let (mut health, health_service) = tonic_health::server::health_reporter();
@@ -65,7 +99,11 @@ pub fn serve(services: Services, listener: TcpListener, options: Options, tasks:
     let routes = if options.serves_api { routes(&services) } else { operations(&services) };
     let routes = routes.add_service(health_service).add_service(reflection);
     let stop = tasks.stop_token();
-    let server = Server::builder()
+    let mut server = Server::builder();
+    if let Some(papers) = &options.tls {
+        server = server.tls_config(papers.config()).map_err(io::Error::other)?;
+    }
+    let server = server
         .max_concurrent_streams(STREAMS_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))

@@ -1,7 +1,5 @@
 //! A whole source by stream: read to its end, and answered with how far it is and, last, how it differs.
 
-use std::net::IpAddr;
-
 use futures::stream::{self, Stream, StreamExt};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -10,7 +8,7 @@ use tonic::{Status, Streaming};
 use super::convert::{directory as convert_directory, invalid, required, sync as convert_sync};
 use super::v1::sync_directory_request::Part;
 use super::{Services, v1};
-use crate::access::Caller;
+use crate::access::{Caller, Origin};
 use crate::directory::{SyncProgress, SyncRun, SyncTotals};
 use crate::domain::audit::{Action, Deed};
 
@@ -26,7 +24,7 @@ pub(super) struct Sender {
     pub(super) services: Services,
     pub(super) caller: Caller,
     pub(super) token: String,
-    pub(super) address: Option<IpAddr>,
+    pub(super) origin: Origin,
 }
 
 /// The answers to a source. The work is done while the client reads them; who goes away ends it.
@@ -51,7 +49,7 @@ impl Sender {
         };
         let totals = read(&mut parts, &mut run, progress).await?;
         // The source may have taken its time; who may begin a sync may not be who may end it.
-        self.services.again(&self.caller, &self.token, self.address)?;
+        self.services.again(&self.caller, &self.token, self.origin)?;
         let id = run.id;
         let done = run.finish(totals, progress).await?;
         Ok(convert_sync::done(id, done))

@@ -21,6 +21,7 @@ pub use survey::before_start;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ use crate::access::admin::bootstrap;
 use crate::api;
 use crate::channel::credential::Credentials;
 use crate::channel::{Registry, wechat};
-use crate::config::Settings;
+use crate::config::{Settings, Tls};
 use crate::delivery::{self, Deps, Engine, Lease};
 use crate::directory::Memory;
 use crate::domain::node::{self, Roles};
@@ -69,6 +70,9 @@ pub enum Error {
     /// Nodes cannot agree with these settings.
     #[error("{0}")]
     Coordination(String),
+    /// The gRPC server cannot encrypt.
+    #[error("[grpc.tls]: {0}")]
+    Tls(String),
     /// A server cannot run.
     #[error("cannot serve: {0}")]
     Serve(#[from] io::Error),
@@ -150,6 +154,7 @@ impl Opened {
             drain: stop.drain,
             serves_api: roles.api,
             readiness: readiness.clone(),
+            tls: settings.grpc.tls.as_ref().map(papers).transpose()?,
         };
         let calls = api::server::within(&services, roles.api);
         let json = edge::json::routes(api::DESCRIPTOR_SET, calls).map_err(std::io::Error::other)?;
@@ -159,6 +164,18 @@ impl Opened {
         readiness.set(true);
         Ok(App { grpc, http, first_token, readiness, engine, keeping, tasks, stop })
     }
+}
+
+/// The files with which the gRPC server encrypts.
+fn papers(tls: &Tls) -> Result<api::server::Papers, Error> {
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|fault| Error::Tls(format!("cannot read {}: {fault}", path.display())))
+    };
+    Ok(api::server::Papers {
+        certificate: read(&tls.certificate)?,
+        private_key: read(&tls.private_key)?,
+        client_authority: tls.client_authority.as_deref().map(read).transpose()?,
+    })
 }
 
 /// How a stop divides its time.

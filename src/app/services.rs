@@ -121,6 +121,7 @@ fn registrar(base: &Base, follower: &Follower, policy: Arc<Policy>, audit: &Audi
         policy,
         clock: clock.clone(),
         ids: base.ids.clone(),
+        tasks: tasks.clone(),
     });
     registrar.sweep(tasks);
     registrar

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
@@ -39,16 +39,41 @@ pub struct Connection {
     /// Certificates (PEM) to trust for https:// besides the system's
     #[arg(long, global = true, value_name = "FILE", env = "CAMPANILE_CA")]
     pub ca: Option<PathBuf>,
+    /// Client certificate (PEM) to show to https://, for keys that are bound to one
+    #[arg(long, global = true, value_name = "FILE", env = "CAMPANILE_CERTIFICATE", requires = "private_key")]
+    pub certificate: Option<PathBuf>,
+    /// Its private key (PEM)
+    #[arg(long, global = true, value_name = "FILE", env = "CAMPANILE_PRIVATE_KEY", requires = "certificate")]
+    pub private_key: Option<PathBuf>,
     /// Print answers as JSON, and a refusal as {code, reason, field, message, metadata} to stderr
     #[arg(long, global = true)]
     pub json: bool,
 }
 
+/// The files of an encrypted connection, in PEM.
+#[derive(Clone, Copy, Debug, Default)]
+struct Papers<'a> {
+    /// Authorities to trust besides the system's.
+    authorities: Option<&'a Path>,
+    /// The client's certificate and its private key.
+    identity: Option<(&'a Path, &'a Path)>,
+}
+
 impl Connection {
+    fn papers(&self) -> Papers<'_> {
+        let identity = self.certificate.as_deref().zip(self.private_key.as_deref());
+        Papers { authorities: self.ca.as_deref(), identity }
+    }
+
     /// Whether a token was given or lies where the first start left it.
     #[must_use]
     pub fn has_token(&self) -> bool {
         self.token.is_some() || PathBuf::from(ADMIN_TOKEN_FILE).exists()
+    }
+
+    /// Connects with a token, whatever it is.
+    pub async fn open_as(&self, token: &str) -> Result<Session, Failure> {
+        Session::open_with(&self.url, token, &self.papers()).await
     }
 
     /// Connects. Without a token the one in ./campanile-data/admin-token is used, if there is one, and stderr says so.
@@ -60,7 +85,7 @@ impl Connection {
         let Some(token) = token else {
             return Err(Failure::usage("no token: set CAMPANILE_TOKEN or give --token"));
         };
-        Session::open_trusting(&self.url, &token, self.ca.as_deref()).await
+        self.open_as(&token).await
     }
 }
 
@@ -109,12 +134,12 @@ fn speaks_chinese() -> bool {
 impl Session {
     /// Connects to an address such as `http://127.0.0.1:7700`.
     pub async fn open(url: &str, token: &str) -> Result<Session, Failure> {
-        Session::open_trusting(url, token, None).await
+        Session::open_with(url, token, &Papers::default()).await
     }
 
-    /// The same with certificates of further authorities (PEM) for `https://`.
-    pub async fn open_trusting(url: &str, token: &str, authorities: Option<&Path>) -> Result<Session, Failure> {
-        let channel = endpoint(url, authorities)?.connect().await.map_err(|fault| Failure::unreachable(url, &fault))?;
+    /// The same with what an encrypted connection trusts and shows.
+    async fn open_with(url: &str, token: &str, papers: &Papers<'_>) -> Result<Session, Failure> {
+        let channel = endpoint(url, papers)?.connect().await.map_err(|fault| Failure::unreachable(url, &fault))?;
         Ok(Session { channel, bearer: Bearer::new(token)? })
     }
 
@@ -165,7 +190,7 @@ impl Session {
 }
 
 /// The service at a URL: in clear text for `http`, encrypted and verified for `https`, and nothing else.
-fn endpoint(url: &str, authorities: Option<&Path>) -> Result<Endpoint, Failure> {
+fn endpoint(url: &str, papers: &Papers<'_>) -> Result<Endpoint, Failure> {
     let wrong = || Failure::usage(format!("{url:?} is not an address; write http://HOST:PORT or https://HOST:PORT"));
     let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|_| wrong())?;
     let endpoint = endpoint.connect_timeout(CONNECT_DEADLINE).tcp_nodelay(true);
@@ -173,15 +198,21 @@ fn endpoint(url: &str, authorities: Option<&Path>) -> Result<Endpoint, Failure> 
         Some("http") => Ok(endpoint),
         Some("https") => {
             let mut tls = ClientTlsConfig::new().with_native_roots();
-            if let Some(path) = authorities {
-                let unreadable = |fault| Failure::usage(format!("cannot read {}: {fault}", path.display()));
-                tls = tls.ca_certificate(Certificate::from_pem(std::fs::read(path).map_err(unreadable)?));
+            if let Some(path) = papers.authorities {
+                tls = tls.ca_certificate(Certificate::from_pem(file(path)?));
+            }
+            if let Some((certificate, private_key)) = papers.identity {
+                tls = tls.identity(Identity::from_pem(file(certificate)?, file(private_key)?));
             }
             let unusable = |fault| Failure::usage(format!("the connection cannot be encrypted: {fault}"));
             endpoint.tls_config(tls).map_err(unusable)
         }
         _ => Err(wrong()),
     }
+}
+
+fn file(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|fault| Failure::usage(format!("cannot read {}: {fault}", path.display())))
 }
 
 impl Bearer {

@@ -9,7 +9,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use settings::{Campus, Channels, Coordination, Grpc, Http, Limits, Log, Node, Settings, Store};
+pub use settings::{Campus, Channels, Coordination, Grpc, Http, Limits, Log, Node, Settings, Store, Tls};
 
 /// The file that is read when none is named, if it exists.
 pub const FILE: &str = "campanile.toml";

@@ -105,6 +105,20 @@ pub struct Grpc {
     pub listen: SocketAddr,
     /// The most connections at a time.
     pub connections: usize,
+    /// How it encrypts; `None`: in clear text.
+    pub tls: Option<Tls>,
+}
+
+/// How a server encrypts. The files are read at the start.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Its certificate with those between it and its authority, in PEM.
+    pub certificate: PathBuf,
+    /// Its private key, in PEM.
+    pub private_key: PathBuf,
+    /// The authorities of client certificates, in PEM; `None`: none is asked for.
+    pub client_authority: Option<PathBuf>,
 }
 
 /// The HTTP server.

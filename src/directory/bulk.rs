@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 
 use super::{Refused, Registrar, check, leaving};
 use crate::access::Caller;
@@ -57,7 +57,7 @@ pub struct UserBulk {
 /// waits for it any more.
 struct Group {
     places: Vec<usize>,
-    written: JoinHandle<store::Result<UsersWritten>>,
+    written: oneshot::Receiver<store::Result<UsersWritten>>,
 }
 
 impl Registrar {
@@ -140,7 +140,11 @@ impl UserBulk {
         self.registrar.bury(&named).await?;
         add_kept_tags(&mut rows, &parts.memory.index.snapshot(), Tags::All, parts.clock.now());
         let (directory, now) = (parts.store.directory.clone(), parts.clock.now());
-        let written = tokio::spawn(async move { directory.upsert_users(rows, now).await });
+        let (tell, written) = oneshot::channel();
+        parts.tasks.spawn(async move {
+            // Nobody may wait for it any more.
+            let _ = tell.send(directory.upsert_users(rows, now).await);
+        });
         self.group = Some(Group { places, written });
         Ok(())
     }

@@ -43,6 +43,7 @@ use crate::domain::access::KeyScope;
 use crate::domain::refusal::Refusal;
 use crate::runtime::clock::SharedClock;
 use crate::runtime::ids::IdSource;
+use crate::runtime::tasks::Tasks;
 use crate::store::Store;
 
 /// Refused rows that an answer lists; the others are only counted.
@@ -73,6 +74,8 @@ pub struct RegistrarParts {
     pub clock: SharedClock,
     /// Where ids come from.
     pub ids: Arc<IdSource>,
+    /// Where what must be done to its end runs.
+    pub tasks: Tasks,
 }
 
 impl Registrar {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::certificate::Fingerprint;
 use super::channel::Channel;
 use super::class::Class;
 use super::id::{ApplicationId, GrantId, KeyId};
@@ -163,6 +164,8 @@ pub struct Key {
     pub title: String,
     /// Where it may be used; empty: anywhere.
     pub networks: Vec<Network>,
+    /// With which client certificates; empty: with any and without.
+    pub certificates: Vec<Fingerprint>,
 }
 
 impl Key {
@@ -181,6 +184,7 @@ impl Key {
             created_at,
             title: String::new(),
             networks: Vec::new(),
+            certificates: Vec::new(),
         }
     }
 

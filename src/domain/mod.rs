@@ -9,6 +9,7 @@ pub mod address;
 pub mod audience;
 pub mod audit;
 pub mod batch;
+pub mod certificate;
 pub mod change;
 pub mod channel;
 pub mod class;

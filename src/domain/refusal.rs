@@ -133,6 +133,8 @@ reasons! {
         "不能审核自己的消息，也不能审核以自己名义发送的消息。请由另一位审核人决定。";
     NetworkNotAllowed = "NETWORK_NOT_ALLOWED", PermissionDenied, "The key may not be used from this network.",
         "这个密钥不能在当前网络中使用。请从允许的网络调用，或向管理员申请扩大范围。";
+    CertificateNotAllowed = "CERTIFICATE_NOT_ALLOWED", PermissionDenied, "The key is bound to a client certificate that the connection does not show.",
+        "这个密钥绑定了客户端证书，当前连接没有出示它。请用该证书建立 TLS 连接，或向管理员申请另一个密钥。";
     TestKey = "TEST_KEY", PermissionDenied, "A test key may not do this.",
         "测试密钥不能这样做。请使用正式密钥。";
     FieldRequired = "FIELD_REQUIRED", InvalidArgument, "A required field is missing.",

@@ -1,5 +1,8 @@
 //! Applications, keys and grants.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use async_trait::async_trait;
 
 use super::encode::known;
@@ -7,7 +10,6 @@ use super::{Result, refuse};
 use crate::domain::access::{Application, Grant, Key};
 use crate::domain::channel::Channel;
 use crate::domain::id::{ApplicationId, GrantId, KeyId};
-use crate::domain::network::Network;
 use crate::domain::time::At;
 
 /// Applications, keys and grants. Few rows; every node holds them in memory and the publish commit verifies
@@ -117,12 +119,12 @@ pub(super) fn updated(known: &Application, wanted: Application, version: Option<
     Ok(Application { department_id: known.department_id, version: known.version + 1, ..wanted })
 }
 
-/// Networks as one column keeps them.
-pub(super) fn networks_text(networks: &[Network]) -> String {
-    networks.iter().map(Network::to_string).collect::<Vec<_>>().join(" ")
+/// Several values as one column keeps them, none of which has a blank.
+pub(super) fn words<T: Display>(values: &[T]) -> String {
+    values.iter().map(T::to_string).collect::<Vec<_>>().join(" ")
 }
 
-/// The networks of a text of [`networks_text`].
-pub(super) fn networks_of(text: &str) -> Result<Vec<Network>> {
-    text.split_whitespace().map(|one| known(one.parse().ok(), "network")).collect()
+/// The values of a text of [`words`].
+pub(super) fn unwords<T: FromStr>(text: &str, what: &str) -> Result<Vec<T>> {
+    text.split_whitespace().map(|one| known(one.parse().ok(), what)).collect()
 }

@@ -12,6 +12,7 @@ use crate::access::authority::exceeds;
 use crate::access::{Caller, Reach};
 use crate::domain::access::{GrantState, Key, KeyScope, KeyScopes, Mode, Principal};
 use crate::domain::audit::{Action, Deed, Object};
+use crate::domain::certificate::Fingerprint;
 use crate::domain::directory::ADMINISTRATOR;
 use crate::domain::id::{ApplicationId, KeyId};
 use crate::domain::network::Network;
@@ -42,6 +43,8 @@ pub struct KeyDraft {
     pub expire_at: Option<At>,
     /// Where it may be used; empty: anywhere.
     pub networks: Vec<Network>,
+    /// With which client certificates; empty: with any and without.
+    pub certificates: Vec<Fingerprint>,
 }
 
 /// A new key with its token, which is shown this once.
@@ -79,9 +82,12 @@ impl Admin {
         let id = KeyId(self.parts.ids.next());
         let (token, hash) = self.parts.seal.mint(id, draft.mode)?;
         let made = Key::new(id, principal, draft.mode, hash, now);
-        let key = Key { scopes, expire_at: draft.expire_at, networks: draft.networks, ..made };
-        let detail =
-            format!("{:?} {:?} {:?} {:?} {:?}", key.principal, key.mode, key.scopes, key.expire_at, key.networks);
+        let KeyDraft { expire_at, networks, certificates, .. } = draft;
+        let key = Key { scopes, expire_at, networks, certificates, ..made };
+        let detail = format!(
+            "{:?} {:?} {:?} {:?} {:?} {:?}",
+            key.principal, key.mode, key.scopes, key.expire_at, key.networks, key.certificates
+        );
         self.parts.audit.record(caller, Deed::of(Action::KeyCreate).on(Object::Key(id)).over([detail])).await?;
         self.parts.store.access.create_key(key.clone()).await?;
         self.parts.keyring.put(key.clone());

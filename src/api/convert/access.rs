@@ -7,6 +7,7 @@ use crate::access::explain::Explanation;
 use crate::api::v1;
 use crate::audience::Snapshot;
 use crate::domain::access::{Application, Grant, GrantState, Key, Mode, Principal};
+use crate::domain::certificate::{Fingerprint, ParseFingerprintError};
 use crate::domain::channel::Channel;
 use crate::domain::class::Class;
 use crate::domain::id::ApplicationId;
@@ -17,6 +18,8 @@ use crate::domain::time::At;
 
 /// The most networks of one key.
 const NETWORKS_MAX: usize = 32;
+/// The most client certificates that one key is bound to.
+const CERTIFICATES_MAX: usize = 8;
 
 /// Who is meant.
 ///
@@ -150,6 +153,7 @@ pub fn key_draft(wanted: v1::CreateKeyRequest) -> Result<KeyDraft, Refusal> {
         scopes: enums::scopes("scopes", &wanted.scopes)?,
         expire_at: time::at_if("expire_at", wanted.expire_at.as_ref())?,
         networks: networks(&wanted.networks)?,
+        certificates: certificates(&wanted.certificates)?,
     })
 }
 
@@ -161,6 +165,16 @@ fn networks(texts: &[String]) -> Result<Vec<Network>, Refusal> {
         text.parse().map_err(|fault: ParseNetworkError| invalid(&path, &format!("is {fault}")))
     };
     texts.iter().enumerate().map(network).collect()
+}
+
+/// Client certificates by their fingerprints.
+fn certificates(texts: &[String]) -> Result<Vec<Fingerprint>, Refusal> {
+    line::longest("certificates", texts.len(), CERTIFICATES_MAX, "entries")?;
+    let certificate = |(place, text): (usize, &String)| {
+        let path = format!("certificates[{place}]");
+        text.parse().map_err(|fault: ParseFingerprintError| invalid(&path, &format!("is {fault}")))
+    };
+    texts.iter().enumerate().map(certificate).collect()
 }
 
 /// Whose keys to list.
@@ -195,6 +209,7 @@ pub fn key(key: &Key, principal: v1::Principal, last: Option<&KeyUse>) -> v1::Ke
         last_used_at: last.map(|last| time::stamp(last.at)),
         last_used_address: last.map(|last| last.address.clone()).unwrap_or_default(),
         networks: key.networks.iter().map(ToString::to_string).collect(),
+        certificates: key.certificates.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -50,6 +50,10 @@ pub struct Create {
     /// Network it may be used in, such as 10.0.0.0/8; may be repeated; default: any
     #[arg(long = "network", value_name = "CIDR")]
     networks: Vec<String>,
+    /// Client certificate it may be used with, by its SHA-256 as `openssl x509 -fingerprint -sha256` shows it; may be
+    /// repeated; default: any and none
+    #[arg(long = "client-certificate", value_name = "SHA256")]
+    certificates: Vec<String>,
 }
 
 fn parse_scope(name: &str) -> Result<v1::KeyScope, String> {
@@ -79,6 +83,7 @@ async fn make(connection: &Connection, create: Create) -> Result<(), Failure> {
         mode: mode.into(),
         scopes: create.scopes.into_iter().map(i32::from).collect(),
         networks: create.networks,
+        certificates: create.certificates,
         ..Default::default()
     };
     let mut client = connection.open().await?.access();

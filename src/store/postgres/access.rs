@@ -11,13 +11,14 @@ use crate::domain::access::{Application, Grant, Key, KeyScopes, Mode, Principal}
 use crate::domain::change::ChangeCode;
 use crate::domain::id::{ApplicationId, GrantId, KeyId};
 use crate::domain::time::At;
-use crate::store::access::{networks_of, networks_text, updated};
+use crate::store::access::{unwords, updated, words};
 use crate::store::encode::{json, unjson};
 use crate::store::{Access, AccessImage, ApplicationDraft, Error, Result, grant, refuse};
 
 const APPLICATIONS: &str = "select id, department_id, title, weight, inbox_gateway, default_channels, default_topic, \
                             contact, version from application";
-const KEYS: &str = "select id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version, networks \
+const KEYS: &str = "select id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version, networks, \
+                    certificates \
                     from api_key";
 const GRANTS: &str = "select id, principal, revoked_at, version, body from access_grant";
 
@@ -179,13 +180,13 @@ async fn write_application(session: &Session, one: &Application, sql: &str) -> R
 
 async fn insert_key(session: &Session, key: &Key) -> Result<()> {
     const SQL: &str = "insert into api_key \
-                       (id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version, networks) \
-                       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+                       (id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version, networks, \
+                       certificates) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     let (principal, mode, scopes) = (key.principal.code(), key.mode as i64, i64::from(key.scopes.0));
     let (expire_at, revoked_at) = (key.expire_at.map(|at| at.0), key.revoked_at.map(|at| at.0));
     let Key { id, hash, title, created_at, version, .. } = key;
-    let networks = networks_text(&key.networks);
-    let values: [Value<'_>; 11] = [
+    let (networks, certificates) = (words(&key.networks), words(&key.certificates));
+    let values: [Value<'_>; 12] = [
         &id.0,
         &principal,
         &mode,
@@ -197,6 +198,7 @@ async fn insert_key(session: &Session, key: &Key) -> Result<()> {
         &revoked_at,
         version,
         &networks,
+        &certificates,
     ];
     session.execute(SQL, &values).await.map(|_| ())
 }
@@ -257,7 +259,8 @@ fn read_key(row: &Row) -> Result<Key> {
         expire_at: get::<Option<i64>>(row, 7)?.map(At),
         revoked_at: get::<Option<i64>>(row, 8)?.map(At),
         version: get(row, 9)?,
-        networks: networks_of(get(row, 10)?)?,
+        networks: unwords(get(row, 10)?, "network")?,
+        certificates: unwords(get(row, 11)?, "certificate")?,
     })
 }
 

@@ -10,7 +10,7 @@ use crate::domain::access::{Application, Grant, Key, KeyScopes, Mode, Principal}
 use crate::domain::change::ChangeCode;
 use crate::domain::id::{ApplicationId, GrantId, KeyId};
 use crate::domain::time::At;
-use crate::store::access::{networks_of, networks_text, updated};
+use crate::store::access::{unwords, updated, words};
 use crate::store::encode::{json, unjson};
 use crate::store::{Access, AccessImage, ApplicationDraft, Result, grant, refuse};
 
@@ -214,8 +214,8 @@ fn read_application(row: &Row<'_>) -> Result<Application> {
 
 fn insert_key(connection: &Connection, key: &Key) -> Result<()> {
     const SQL: &str = "insert into api_key \
-                       (id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version, networks) \
-                       values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+                       (id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version, networks, \
+                       certificates) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     connection
         .prepare_cached(SQL)
         .and_then(|mut statement| {
@@ -230,7 +230,8 @@ fn insert_key(connection: &Connection, key: &Key) -> Result<()> {
                 key.expire_at.map(|at| at.0),
                 key.revoked_at.map(|at| at.0),
                 key.version,
-                networks_text(&key.networks),
+                words(&key.networks),
+                words(&key.certificates),
             ))
         })
         .map(|_| ())
@@ -239,7 +240,7 @@ fn insert_key(connection: &Connection, key: &Key) -> Result<()> {
 
 fn one_key(connection: &Connection, id: KeyId) -> Result<Option<Key>> {
     const SQL: &str = "select id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version, \
-                       networks from api_key where id = ?1";
+                       networks, certificates from api_key where id = ?1";
     let mut statement = connection.prepare_cached(SQL).map_err(fault)?;
     let mut rows = statement.query([id.0]).map_err(fault)?;
     rows.next().map_err(fault)?.map(read_key).transpose()
@@ -247,7 +248,7 @@ fn one_key(connection: &Connection, id: KeyId) -> Result<Option<Key>> {
 
 fn keys(connection: &Connection) -> Result<Vec<Key>> {
     const SQL: &str = "select id, principal, mode, hash, scopes, title, created_at, expire_at, revoked_at, version, \
-                       networks from api_key order by id";
+                       networks, certificates from api_key order by id";
     let mut statement = connection.prepare_cached(SQL).map_err(fault)?;
     let mut rows = statement.query([]).map_err(fault)?;
     let mut found = Vec::new();
@@ -269,7 +270,8 @@ fn read_key(row: &Row<'_>) -> Result<Key> {
         expire_at: row.get::<_, Option<i64>>(7).map_err(fault)?.map(At),
         revoked_at: row.get::<_, Option<i64>>(8).map_err(fault)?.map(At),
         version: row.get(9).map_err(fault)?,
-        networks: networks_of(&row.get::<_, String>(10).map_err(fault)?)?,
+        networks: unwords(&row.get::<_, String>(10).map_err(fault)?, "network")?,
+        certificates: unwords(&row.get::<_, String>(11).map_err(fault)?, "certificate")?,
     })
 }
 

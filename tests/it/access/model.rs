@@ -232,6 +232,7 @@ impl World {
             scopes: KeyScopes(0),
             expire_at: None,
             networks: Vec::new(),
+            certificates: Vec::new(),
         };
         let found = self.admin.create_key(&self.caller(who), wanted).await;
         self.was("key", who, foretold, &found);
@@ -419,7 +420,8 @@ async fn service() -> (Admin, Registrar, Memory) {
     let (memory, clock) = (Memory::load(&store).await.unwrap(), Arc::new(ManualClock::at(NOW)));
     bootstrap(&store, &memory.keyring, &memory.seal, &*clock).await.unwrap();
     let heed = Heed { cancelled: Arc::new(|_| {}), moved: Arc::new(|_| {}) };
-    let follower = Follower::start(store.clone(), memory.clone(), Arc::new(Notify::new()), heed, &Tasks::new());
+    let tasks = Tasks::new();
+    let follower = Follower::start(store.clone(), memory.clone(), Arc::new(Notify::new()), heed, &tasks);
     let (audit, ids) = (audit(&store, clock.clone()), Arc::new(IdSource::new(clock.clone(), 1)));
     let admin = Admin::new(AdminParts {
         store: store.clone(),
@@ -436,7 +438,7 @@ async fn service() -> (Admin, Registrar, Memory) {
         clock: clock.clone(),
     });
     let policy = Arc::new(Policy::new(memory.grants.clone()));
-    let parts = RegistrarParts { store, memory: memory.clone(), audit, follower, policy, clock, ids };
+    let parts = RegistrarParts { store, memory: memory.clone(), audit, follower, policy, clock, ids, tasks };
     let registrar = Registrar::new(parts);
     // The files are open as long as the store is; their names are not needed any more.
     drop(directory);

@@ -58,6 +58,7 @@ pub async fn office(people: u32) -> Office {
         policy: Arc::new(Policy::new(memory.grants.clone())),
         clock: Arc::new(ManualClock::at(NOW)),
         ids: Arc::new(IdSource::new(Arc::new(ManualClock::at(NOW)), 1)),
+        tasks: tasks.clone(),
     });
     Office { store, memory, follower, registrar, cancelled, _tasks: tasks, _fresh: fresh }
 }

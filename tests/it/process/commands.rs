@@ -71,14 +71,14 @@ impl Drop for Service {
     }
 }
 
-fn program(folder: &Path) -> Command {
+pub fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_campanile"));
     command.current_dir(folder).env_remove("CAMPANILE_TOKEN").env_remove("CAMPANILE_URL").stdin(Stdio::null());
     command.env("LC_ALL", "C");
     command
 }
 
-fn free_address() -> String {
+pub fn free_address() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 

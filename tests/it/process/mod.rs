@@ -14,3 +14,4 @@ mod restart;
 mod review;
 mod sabotage;
 mod service;
+mod tls;

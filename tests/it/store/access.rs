@@ -1,6 +1,7 @@
 //! Applications, keys and grants.
 
 use campanile::domain::access::{Application, Grant, Key, KeyScopes, Mode, Principal};
+use campanile::domain::certificate::Fingerprint;
 use campanile::domain::change::ChangeKind;
 use campanile::domain::channel::Channel;
 use campanile::domain::class::Class;
@@ -46,6 +47,7 @@ fn key(id: i64) -> Key {
         version: 3,
         title: "of the administrator".into(),
         networks: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+        certificates: vec![Fingerprint::of(b"one"), Fingerprint::of(b"two")],
         ..Key::new(KeyId(id), Principal::Person(0), Mode::Test, hash, NOW)
     }
 }
