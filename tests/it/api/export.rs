@@ -56,7 +56,7 @@ async fn everything_about_a_person_is_in_the_file_and_no_secret_is() {
     let grant = v1::Grant { principal, department_ids: vec!["cs".to_owned()], ..Default::default() };
     app.access(&app.admin).create_grant(v1::CreateGrantRequest { grant: Some(grant) }).await.unwrap();
     let wanted = v1::Grant { department_ids: vec!["cs".to_owned()], per_day: 9, ..Default::default() };
-    let request = v1::RequestGrantRequest { wanted: Some(wanted), why: "迎新".to_owned(), ..Default::default() };
+    let request = v1::RequestGrantRequest { wanted: Some(wanted), why: "迎新".to_owned() };
     app.access(&token).request_grant(request).await.unwrap();
     // More than one page of messages, her own and broadcasts.
     for number in 0..60 {
