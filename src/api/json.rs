@@ -29,7 +29,7 @@ pub fn write<M: Message, S: Serializer>(name: &str, message: &M, to: S) -> Resul
 /// A message as one line.
 ///
 /// # Errors
-/// Those of [`write`].
+/// Those of [`write()`].
 pub fn line<M: Message>(name: &str, message: &M) -> Result<Vec<u8>, String> {
     let mut text = Vec::new();
     write(name, message, &mut serde_json::Serializer::new(&mut text))?;
@@ -40,7 +40,7 @@ pub fn line<M: Message>(name: &str, message: &M) -> Result<Vec<u8>, String> {
 /// A message over several lines, for people.
 ///
 /// # Errors
-/// Those of [`write`].
+/// Those of [`write()`].
 pub fn pretty<M: Message>(name: &str, message: &M) -> Result<String, String> {
     let mut text = Vec::new();
     write(name, message, &mut serde_json::Serializer::pretty(&mut text))?;
