@@ -45,8 +45,7 @@ pub async fn run(connection: &Connection, args: ImportArgs) -> Result<(), Failur
     let shown = bar.clone();
     let rows = stream::iter(read.rows.into_iter().map(move |(_, row)| {
         shown.inc(1);
-        let before = known.remove(&row.user_id).unwrap_or_default();
-        v1::UpsertUsersRequest { user: Some(row.onto(before)) }
+        v1::UpsertUsersRequest { user: Some(known.with(row)) }
     }));
     // A whole campus may take longer than an ordinary call.
     let answer = session.directory().upsert_users(Request::new(rows)).await?.into_inner();
@@ -54,7 +53,8 @@ pub async fn run(connection: &Connection, args: ImportArgs) -> Result<(), Failur
     for row in &answer.errors {
         let error = row.error.clone().unwrap_or_default();
         let line = usize::try_from(row.row - 1).ok().and_then(|at| lines.get(at)).copied().unwrap_or_default();
-        eprintln!("line {line}: {} ({}): {}", row.id, error.reason, error.message);
+        let whose = if row.id.is_empty() { String::new() } else { format!("{} ", row.id) };
+        eprintln!("line {line}: {whose}({}): {}", error.reason, error.message);
     }
     if connection.json {
         print::json("UpsertUsersResponse", &answer)?;
@@ -73,29 +73,63 @@ pub async fn run(connection: &Connection, args: ImportArgs) -> Result<(), Failur
     Ok(())
 }
 
-/// The people of these rows who are in the directory already, as they are there.
-async fn known(session: &Session, rows: &[(u64, Row)]) -> Result<HashMap<String, v1::User>, Failure> {
+/// The people of some rows as they are known so far: from the directory, and from earlier rows.
+#[derive(Debug, Default)]
+struct Known {
+    /// By id.
+    people: HashMap<String, v1::User>,
+    /// The id that each further id means.
+    ids: HashMap<String, String>,
+    /// Ids of several rows: what the first says stands for the next.
+    again: HashSet<String>,
+}
+
+impl Known {
+    /// The person of a row, with what the row says over what is known.
+    fn with(&mut self, row: Row) -> v1::User {
+        let id = self.ids.get(&row.user_id).unwrap_or(&row.user_id).clone();
+        let user = row.onto(self.people.remove(&id).unwrap_or_default());
+        if self.again.contains(&id) {
+            self.people.insert(id, user.clone());
+        }
+        user
+    }
+
+    /// Takes over somebody of the directory whom a row means.
+    fn enter(&mut self, user: v1::User) {
+        let ids = user.alias_ids.iter().map(|alias| (alias.clone(), user.user_id.clone()));
+        self.ids.extend(ids);
+        self.people.insert(user.user_id.clone(), user);
+    }
+}
+
+/// What the directory knows of the people of these rows.
+async fn known(session: &Session, rows: &[(u64, Row)]) -> Result<Known, Failure> {
     let wanted: HashSet<&str> = rows.iter().map(|(_, row)| row.user_id.as_str()).collect();
-    let (mut found, mut page_token) = (HashMap::new(), String::new());
+    let (mut known, mut found, mut page_token) = (Known::default(), 0, String::new());
     let bar = watch::bar("people read");
     bar.set_length(wanted.len() as u64);
-    while found.len() < wanted.len() {
+    while found < wanted.len() {
         let request = v1::ListUsersRequest { page_size: PAGE, page_token, ..Default::default() };
         let page = session.directory().list_users(timed(request)).await?.into_inner();
-        found.extend(
-            page.users
-                .into_iter()
-                .filter(|user| wanted.contains(user.user_id.as_str()))
-                .map(|user| (user.user_id.clone(), user)),
-        );
-        bar.set_position(found.len() as u64);
+        for user in page.users {
+            let named = user.alias_ids.iter().chain([&user.user_id]).filter(|id| wanted.contains(id.as_str())).count();
+            if named > 0 {
+                found += named;
+                known.enter(user);
+            }
+        }
+        bar.set_position(found as u64);
         page_token = page.next_page_token;
         if page_token.is_empty() {
             break;
         }
     }
     bar.finish_and_clear();
-    Ok(found)
+    let mut seen = HashSet::with_capacity(rows.len());
+    let ids = rows.iter().map(|(_, row)| known.ids.get(&row.user_id).unwrap_or(&row.user_id));
+    known.again = ids.filter(|id| !seen.insert(*id)).cloned().collect();
+    Ok(known)
 }
 
 /// The people of a file with their lines, and the lines that cannot be read.
@@ -165,11 +199,7 @@ pub(super) async fn people(session: &Session, path: &Path) -> Result<Vec<(u64, v
         return Err(Failure::usage("some lines cannot be read; correct them, for a source must be whole"));
     }
     let mut known = known(session, &read.rows).await?;
-    let onto = |(line, row): (u64, Row)| {
-        let before = known.remove(&row.user_id).unwrap_or_default();
-        (line, row.onto(before))
-    };
-    Ok(read.rows.into_iter().map(onto).collect())
+    Ok(read.rows.into_iter().map(|(line, row)| (line, known.with(row))).collect())
 }
 
 fn read(path: &Path) -> Result<Read, Failure> {
