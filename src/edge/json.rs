@@ -16,6 +16,7 @@ use axum::response::IntoResponse;
 use axum::routing::post;
 use prost_reflect::prost::Message;
 use prost_reflect::{DescriptorError, DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor};
+use serde::de::DeserializeSeed;
 use tonic::transport::server::TcpConnectInfo;
 use tower::Service;
 
@@ -135,7 +136,7 @@ fn read(method: &Method, json: &[u8]) -> Result<Vec<u8>, Refusal> {
         return Ok(Vec::new());
     }
     let read = || -> serde_json::Result<DynamicMessage> {
-        serde_json::from_slice::<Once>(json)?;
+        Once::Message(method.input.clone()).deserialize(&mut serde_json::Deserializer::from_slice(json))?;
         let mut reader = serde_json::Deserializer::from_slice(json);
         let message = DynamicMessage::deserialize(method.input.clone(), &mut reader)?;
         reader.end().map(|()| message)
