@@ -35,6 +35,21 @@ pub fn one_line(field: &str, text: &str, chars_max: usize) -> Result<(), Refusal
     Ok(())
 }
 
+/// Goes on if a text of several lines has no control character but breaks of lines and tabs: whoever reads it in a
+/// terminal must see what it says.
+///
+/// # Errors
+/// `CONTROL_CHARACTER`, naming `field`.
+pub fn lines(field: &str, text: &str) -> Result<(), Refusal> {
+    match text.chars().position(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        None => Ok(()),
+        Some(place) => {
+            let message = format!("`{field}` holds a control character; take it out.");
+            Err(Refusal::new(Reason::ControlCharacter, message).field(field).with("position", place))
+        }
+    }
+}
+
 /// Goes on if a field is within its limit.
 ///
 /// # Errors
@@ -82,6 +97,15 @@ mod tests {
             assert_eq!(reason(blank), Reason::FieldRequired, "{blank:?}");
         }
         assert_eq!(reason(&"长".repeat(201)), Reason::FieldTooLong);
+    }
+
+    #[test]
+    fn several_lines_may_break_and_not_command_a_terminal() {
+        assert_eq!(lines("why", "一\r\n二\t三 👩\u{200d}🎓"), Ok(()));
+        for bad in ["a\u{1b}[2J", "a\u{7}", "a\u{9b}31m", "a\0"] {
+            let refusal = lines("why", bad).unwrap_err();
+            assert_eq!((refusal.reason, refusal.metadata), (Reason::ControlCharacter, vec![("position", "1".into())]));
+        }
     }
 
     #[test]

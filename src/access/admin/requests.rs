@@ -368,7 +368,8 @@ impl Admin {
 }
 
 fn words(field: &str, text: &str) -> Result<(), Refusal> {
-    line::longest(field, text.chars().count(), WORDS_MAX, "characters")
+    line::longest(field, text.chars().count(), WORDS_MAX, "characters")?;
+    line::lines(field, text)
 }
 
 fn absent(id: RequestId) -> Refusal {

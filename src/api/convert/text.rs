@@ -1,19 +1,19 @@
 //! What a text field may hold.
 
 use super::{invalid, not_yet};
-use crate::domain::line::{longest, one_line};
+use crate::domain::line::{lines, longest, one_line};
 use crate::domain::refusal::Refusal;
 
 /// A text of several lines of at most `bytes_max` bytes.
 ///
 /// # Errors
-/// `FIELD_TOO_LONG`, or `FIELD_INVALID` for a NUL, naming the field.
+/// `FIELD_TOO_LONG`, `CONTROL_CHARACTER`, or `FIELD_INVALID` for a NUL, naming the field.
 pub fn block(path: &str, text: &str, bytes_max: usize) -> Result<(), Refusal> {
     longest(path, text.len(), bytes_max, "bytes")?;
     if text.bytes().any(|byte| byte == 0) {
         return Err(invalid(path, "holds a NUL character; take it out"));
     }
-    Ok(())
+    lines(path, text)
 }
 
 /// A text in which `{{…}}` would be filled in per person, which this version does not do.

@@ -8,6 +8,7 @@ use crate::access::review::view::View;
 use crate::domain::access::KeyScope;
 use crate::domain::audit::{Action, Deed, Object};
 use crate::domain::id::MessageId;
+use crate::domain::line;
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::review::{Decision, Review, ReviewState, Vote};
 use crate::domain::set::Set;
@@ -125,6 +126,7 @@ fn remark(wanted: &Deciding) -> Result<(), Refusal> {
         let refusal = Refusal::new(Reason::FieldTooLong, message).field("comment");
         return Err(refusal.with("limit", COMMENT_CHARS_MAX).with("actual", length).with("unit", "characters"));
     }
+    line::lines("comment", &wanted.comment)?;
     if wanted.decision != Decision::Approve && wanted.comment.trim().is_empty() {
         let message = "Say why, so that the author knows what to change.";
         return Err(Refusal::new(Reason::FieldRequired, message).field("comment"));
