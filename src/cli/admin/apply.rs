@@ -59,7 +59,9 @@ pub(super) async fn run(connection: &Connection, args: ApplyArgs) -> Result<(), 
 fn tell(plan: &Plan, dry_run: bool) {
     let sign = |new: bool| if new { "+" } else { "~" };
     for (department, new) in &plan.departments {
-        println!("{} department {} {}", sign(*new), department.department_id, department.name);
+        let under =
+            if department.parent_id.is_empty() { String::new() } else { format!(" under {}", department.parent_id) };
+        println!("{} department {} {}{under}", sign(*new), department.department_id, department.name);
     }
     for (topic, new) in &plan.topics {
         println!("{} topic {} of {}", sign(*new), topic.topic, topic.department_id);
@@ -118,33 +120,49 @@ async fn carry_out(session: &Session, plan: &Plan, mut applications: Vec<v1::App
     let (mut directory, mut access) = (session.directory(), session.access());
     for (department, _) in &plan.departments {
         let request = v1::UpsertDepartmentRequest { department: Some(department.clone()) };
-        directory.upsert_department(timed(request)).await?;
+        let done = directory.upsert_department(timed(request)).await;
+        done.map_err(|status| at("department", &department.department_id, &bar, status))?;
         bar.inc(1);
     }
     for (topic, _) in &plan.topics {
-        directory.upsert_topic(timed(v1::UpsertTopicRequest { topic: Some(topic.clone()) })).await?;
+        let done = directory.upsert_topic(timed(v1::UpsertTopicRequest { topic: Some(topic.clone()) })).await;
+        done.map_err(|status| at("topic", &topic.topic, &bar, status))?;
         bar.inc(1);
     }
     for (application, new) in &plan.applications {
-        let application = Some(application.clone());
+        let (title, application) = (&application.title, Some(application.clone()));
+        let failed = |status| at("application", title, &bar, status);
         if *new {
-            let made = access.create_application(timed(v1::CreateApplicationRequest { application })).await?;
-            applications.extend(made.into_inner().application);
+            let made = access.create_application(timed(v1::CreateApplicationRequest { application })).await;
+            applications.extend(made.map_err(failed)?.into_inner().application);
         } else {
-            access.update_application(timed(v1::UpdateApplicationRequest { application })).await?;
+            let changed = access.update_application(timed(v1::UpdateApplicationRequest { application })).await;
+            changed.map_err(failed)?;
         }
         bar.inc(1);
     }
     for role in &plan.roles {
-        access.assign_role(timed(v1::AssignRoleRequest { assignment: Some(role.clone()) })).await?;
+        let done = access.assign_role(timed(v1::AssignRoleRequest { assignment: Some(role.clone()) })).await;
+        done.map_err(|status| at("role of", &role.user_id, &bar, status))?;
         bar.inc(1);
     }
     for held in &plan.grants {
         // Its application was there or has just been made.
         let request = v1::CreateGrantRequest { grant: held.of(&applications) };
-        access.create_grant(timed(request)).await?;
+        let done = access.create_grant(timed(request)).await;
+        done.map_err(|status| at("grant to", name(&held.holder), &bar, status))?;
         bar.inc(1);
     }
     bar.finish_and_clear();
     Ok(())
+}
+
+/// Where it broke off, and how far it came.
+fn at(what: &str, which: &str, bar: &indicatif::ProgressBar, status: tonic::Status) -> Failure {
+    let (done, all) = (bar.position(), bar.length().unwrap_or_default());
+    bar.finish_and_clear();
+    let failure = Failure::from(status);
+    let message =
+        format!("{what} {which}: {} ({done} of {all} were done before; run it again after that)", failure.message);
+    Failure { message, ..failure }
 }

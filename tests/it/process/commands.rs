@@ -319,6 +319,23 @@ fn people_are_put_into_tags_and_taken_out() {
 }
 
 #[test]
+fn a_file_that_names_somebody_twice_or_by_another_number_keeps_what_it_does_not_say() {
+    let service = Service::start();
+    service.done(&["admin", "department", "set", "library", "--name", "图书馆"]);
+    let file = service.folder.path().join("users.csv");
+    fs::write(&file, "user_id,name,department,email,app,alias_ids\n1,王芳,library,w@e.cn,1,20199\n2,李明,,,,\n")
+        .unwrap();
+    service.done(&["import", "users.csv"]);
+    fs::write(&file, "user_id,email\n1,a@e.cn\n1,b@e.cn\n20199,c@e.cn\n2,d@e.cn\n2,e@e.cn\n").unwrap();
+    service.done(&["import", "users.csv"]);
+    let shown = service.done(&["admin", "user", "show", "1"]);
+    for kept in ["王芳", "library", "20199", "c@e.cn", "app"] {
+        assert!(shown.contains(kept), "{kept}: {shown}");
+    }
+    assert!(service.done(&["admin", "user", "show", "2"]).contains("e@e.cn"));
+}
+
+#[test]
 fn a_campus_file_is_applied_once_and_a_second_run_changes_nothing() {
     let service = Service::start();
     let file = service.folder.path().join("campus.toml");
@@ -331,7 +348,7 @@ fn a_campus_file_is_applied_once_and_a_second_run_changes_nothing() {
     fs::write(&file, said).unwrap();
     let file = file.to_str().unwrap();
     let dry = service.done(&["admin", "apply", file, "--dry-run"]);
-    assert!(dry.contains("+ department campus 钟楼大学\n+ department cs 计算机学院\n"), "{dry}");
+    assert!(dry.contains("+ department campus 钟楼大学\n+ department cs 计算机学院 under campus\n"), "{dry}");
     assert!(dry.contains("5 to be done, 0 are so already. Nothing was done"), "{dry}");
     assert!(!service.done(&["admin", "department", "list"]).contains("campus"));
 
@@ -345,6 +362,10 @@ fn a_campus_file_is_applied_once_and_a_second_run_changes_nothing() {
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/campus.toml");
     assert!(service.done(&["admin", "apply", sample]).contains("~ department campus 钟楼大学\n+ department library"));
     assert!(service.done(&["admin", "apply", sample]).contains("Nothing is to be done"));
+
+    fs::write(file, "[[role]]\nuser = \"nobody\"\nrole = \"reviewer\"\ndepartment = \"cs\"\n").unwrap();
+    let (code, _, err) = service.run(&["admin", "apply", file]);
+    assert_eq!((code, err.contains("role of nobody: ") && err.contains("0 of 1 were done")), (Some(1), true), "{err}");
 
     fs::write(file, "[[grant]]\napplication = \"教务\"\ndepartments = [\"cs\"]\n").unwrap();
     let (code, _, err) = service.run(&["admin", "apply", file]);

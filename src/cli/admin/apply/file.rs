@@ -29,8 +29,7 @@ struct Text {
 struct Department {
     id: String,
     name: String,
-    #[serde(default)]
-    under: String,
+    under: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -39,16 +38,9 @@ struct Topic {
     topic: String,
     title: String,
     department: String,
-    #[serde(default = "yes")]
-    default_on: bool,
-    #[serde(default = "yes")]
-    may_mute: bool,
-    #[serde(default)]
-    channels: Vec<String>,
-}
-
-fn yes() -> bool {
-    true
+    default_on: Option<bool>,
+    may_mute: Option<bool>,
+    channels: Option<Vec<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,16 +70,36 @@ struct Application {
 /// What there should be.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Wanted {
-    /// Departments; only id, name and parent are said.
-    pub(super) departments: Vec<v1::Department>,
+    /// Departments, each once.
+    pub(super) departments: Vec<SaidDepartment>,
     /// Topics, each once.
-    pub(super) topics: Vec<v1::Topic>,
+    pub(super) topics: Vec<SaidTopic>,
     /// Applications, each title once.
     pub(super) applications: Vec<v1::Application>,
     /// Roles, each of a person in a place once.
     pub(super) roles: Vec<v1::RoleAssignment>,
     /// Who holds what.
     pub(super) grants: Vec<Held>,
+}
+
+/// A department; what is `None` stays as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct SaidDepartment {
+    pub(super) id: String,
+    pub(super) name: String,
+    /// The one above; empty: it is a root.
+    pub(super) under: Option<String>,
+}
+
+/// A topic; what is `None` stays as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct SaidTopic {
+    pub(super) topic: String,
+    pub(super) title: String,
+    pub(super) department: String,
+    pub(super) default_on: Option<bool>,
+    pub(super) may_mute: Option<bool>,
+    pub(super) channels: Option<Vec<i32>>,
 }
 
 /// Reads a file. The error is a sentence that says where and what.
@@ -100,8 +112,10 @@ pub(super) fn parse(text: &str) -> Result<Wanted, String> {
         roles: text.roles.into_iter().zip(1..).map(role).collect::<Result<_, _>>()?,
         grants: text.grants.into_iter().zip(1..).map(grant).collect::<Result<_, _>>()?,
     };
-    once("department", wanted.departments.iter().map(|one| &one.department_id))?;
+    once("department", wanted.departments.iter().map(|one| &one.id))?;
     once("topic", wanted.topics.iter().map(|one| &one.topic))?;
+    let roles = wanted.roles.iter().map(|one| format!("{} of {} for {}", one.role, one.department_id, one.user_id));
+    once("role", roles.collect::<Vec<_>>().iter())?;
     once("application", wanted.applications.iter().map(|one| &one.title))?;
     Ok(wanted)
 }
@@ -116,20 +130,15 @@ fn once<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<(), S
     Ok(())
 }
 
-fn department(said: Department) -> v1::Department {
-    v1::Department { department_id: said.id, parent_id: said.under, name: said.name, ..Default::default() }
+fn department(said: Department) -> SaidDepartment {
+    SaidDepartment { id: said.id, name: said.name, under: said.under }
 }
 
-fn topic(said: Topic) -> Result<v1::Topic, String> {
-    let fault = |fault: String| format!("topic {:?}: channels: {fault}", said.topic);
-    Ok(v1::Topic {
-        default_channels: channels(&said.channels).map_err(fault)?,
-        topic: said.topic,
-        title: said.title,
-        department_id: said.department,
-        default_on: Some(said.default_on),
-        may_mute: Some(said.may_mute),
-    })
+fn topic(said: Topic) -> Result<SaidTopic, String> {
+    let Topic { topic, title, department, default_on, may_mute, channels: named } = said;
+    let channels = named.as_deref().map(channels).transpose();
+    let channels = channels.map_err(|fault: String| format!("topic {topic:?}: channels: {fault}"))?;
+    Ok(SaidTopic { topic, title, department, default_on, may_mute, channels })
 }
 
 fn role((said, place): (Role, usize)) -> Result<v1::RoleAssignment, String> {

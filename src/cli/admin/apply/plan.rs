@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::super::held::{Held, Holder, set};
-use super::file::Wanted;
+use super::file::{SaidDepartment, SaidTopic, Wanted};
 use crate::api::v1;
 
 /// What there is.
@@ -56,9 +56,7 @@ pub(super) fn plan(wanted: &Wanted, known: &Known) -> Result<Plan, String> {
     departments(wanted, known, &mut plan)?;
     for topic in &wanted.topics {
         let old = known.topics.iter().find(|one| one.topic == topic.topic);
-        let channels = old.map_or(&[][..], |old| &old.default_channels);
-        let said = v1::Topic { default_channels: as_there(channels, &topic.default_channels), ..topic.clone() };
-        plan.enter(old, said, |plan| &mut plan.topics);
+        plan.enter(old, topic_onto(old, topic), |plan| &mut plan.topics);
     }
     for application in &wanted.applications {
         let old = known.applications.iter().find(|one| one.title == application.title);
@@ -92,41 +90,48 @@ pub(super) fn plan(wanted: &Wanted, known: &Known) -> Result<Plan, String> {
 fn departments(wanted: &Wanted, known: &Known, plan: &mut Plan) -> Result<(), String> {
     let there: HashMap<&str, &v1::Department> =
         known.departments.iter().map(|one| (one.department_id.as_str(), one)).collect();
-    let mut placed: BTreeSet<&str> = there.keys().copied().collect();
-    let mut left: Vec<&v1::Department> = wanted.departments.iter().collect();
+    let mut placed: BTreeSet<String> = there.keys().map(|id| (*id).to_owned()).collect();
+    let said = |one: &SaidDepartment| (one.id.clone(), department_onto(there.get(one.id.as_str()).copied(), one));
+    let mut left: Vec<(String, v1::Department)> = wanted.departments.iter().map(said).collect();
     while !left.is_empty() {
         let before = left.len();
-        left.retain(|department| {
-            let ready = department.parent_id.is_empty() || placed.contains(department.parent_id.as_str());
+        left.retain(|(id, department)| {
+            let ready = department.parent_id.is_empty() || placed.contains(&department.parent_id);
             if ready {
-                placed.insert(&department.department_id);
-                let old = there.get(department.department_id.as_str());
-                match old.filter(|old| old.name == department.name && old.parent_id == department.parent_id) {
-                    Some(_) => plan.unchanged += 1,
-                    None => plan.departments.push((onto(old.copied(), department), old.is_none())),
-                }
+                placed.insert(id.clone());
+                plan.enter(there.get(id.as_str()).copied(), department.clone(), |plan| &mut plan.departments);
             }
             !ready
         });
         if left.len() == before {
-            let one = left[0];
-            return Err(format!(
-                "the department {:?} lies under {:?}, which is nowhere",
-                one.department_id, one.parent_id
-            ));
+            let (id, one) = &left[0];
+            return Err(format!("the department {id:?} lies under {:?}, which is nowhere", one.parent_id));
         }
     }
     Ok(())
 }
 
 /// What a file does not say of a department stays.
-fn onto(old: Option<&v1::Department>, said: &v1::Department) -> v1::Department {
+fn department_onto(old: Option<&v1::Department>, said: &SaidDepartment) -> v1::Department {
     let old = old.cloned().unwrap_or_default();
     v1::Department {
-        department_id: said.department_id.clone(),
-        parent_id: said.parent_id.clone(),
+        department_id: said.id.clone(),
+        parent_id: said.under.clone().unwrap_or_else(|| old.parent_id.clone()),
         name: said.name.clone(),
         ..old
+    }
+}
+
+/// What a file does not say of a topic stays.
+fn topic_onto(old: Option<&v1::Topic>, said: &SaidTopic) -> v1::Topic {
+    let there = old.map_or(&[][..], |old| &old.default_channels);
+    v1::Topic {
+        topic: said.topic.clone(),
+        title: said.title.clone(),
+        department_id: said.department.clone(),
+        default_on: said.default_on.or(old.and_then(|old| old.default_on)).or(Some(true)),
+        may_mute: said.may_mute.or(old.and_then(|old| old.may_mute)).or(Some(true)),
+        default_channels: said.channels.as_deref().map_or_else(|| there.to_vec(), |said| as_there(there, said)),
     }
 }
 
@@ -177,10 +182,10 @@ mod tests {
         let grants = wanted.grants.iter().zip(grants);
         let grants = grants.map(|(held, subject)| v1::Grant { principal: holder(subject), ..held.grant.clone() });
         let known = Known {
-            departments: wanted.departments.clone(),
+            departments: first.departments.iter().map(|(one, _)| one.clone()).collect(),
             applications: vec![application],
             grants: grants.collect(),
-            topics: wanted.topics.clone(),
+            topics: first.topics.iter().map(|(one, _)| one.clone()).collect(),
             roles: wanted.roles.clone(),
         };
         let second = plan(&wanted, &known).unwrap();
@@ -193,6 +198,14 @@ mod tests {
         let (changed, new) = &third.applications[0];
         assert_eq!((changed.application_id.as_str(), changed.contact.as_str(), *new), ("app_1", "8000", false));
         assert_eq!(changed.default_topic, "loans");
+
+        // What is left out stays: the place of a department, whether people may mute a topic.
+        let mut known = known;
+        known.topics[0].may_mute = Some(false);
+        let short = FILE.replace("under = \"library\"\n", "").replace("name = \"Lab\"", "name = \"Laboratory\"");
+        let fourth = plan(&parse(&short).unwrap(), &known).unwrap();
+        let (lab, _) = &fourth.departments[0];
+        assert_eq!((fourth.len(), lab.name.as_str(), lab.parent_id.as_str()), (1, "Laboratory", "library"));
     }
 
     #[test]
