@@ -95,8 +95,10 @@ impl Services {
         let v1::ExportUserRequest { user_id, why } = request.into_inner();
         let (user_id, deed) = (given("user_id", user_id)?, Deed::of(Action::UserExport));
         convert::why(&why)?;
-        let ordinal = self.audit.denied(&caller, deed, self.exported(&caller, &user_id)).await?;
-        self.audit.record(&caller, deed.on(Object::User(ordinal)).over([&why])).await?;
+        let known = self.index.snapshot().users().ordinal(&user_id);
+        let deed = deed.on(known.map_or(Object::None, Object::User));
+        let ordinal = self.audit.denied(&caller, deed, self.exported(&caller, known)).await?;
+        self.audit.record(&caller, deed.over([&why])).await?;
         let packed = Packed::default();
         let export = Export {
             zip: Some(ZipWriter::new_stream(packed.clone())),
@@ -119,10 +121,10 @@ impl Services {
     }
 
     /// Whom a caller may export: anybody, for those who run the whole service with a live key.
-    fn exported(&self, caller: &Caller, user_id: &str) -> Result<u32, Refusal> {
+    fn exported(&self, caller: &Caller, known: Option<u32>) -> Result<u32, Refusal> {
         caller.require_platform(self.clock.now())?;
         caller.require_live()?;
-        self.index.snapshot().users().ordinal(user_id).ok_or_else(|| {
+        known.ok_or_else(|| {
             let message = "There is no user with this id; look it up in the directory.";
             Refusal::new(Reason::NotFound, message).field("user_id")
         })

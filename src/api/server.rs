@@ -69,6 +69,16 @@ impl std::fmt::Debug for Papers {
     }
 }
 
+/// The files of `[grpc.tls]` do not fit.
+#[derive(Debug, thiserror::Error)]
+#[error("[grpc.tls]: the certificate, its private key and the client authority are not usable together: {}", cause(.0))]
+struct Unusable(tonic::transport::Error);
+
+/// The innermost word about a fault: the outer ones only say that there is one.
+fn cause(fault: &dyn std::error::Error) -> String {
+    fault.source().map_or_else(|| fault.to_string(), cause)
+}
+
 impl Papers {
     /// Whoever connects may show a certificate of the client authority, and need not: which key needs one is the
     /// key's affair.
@@ -101,7 +111,7 @@ pub fn serve(services: Services, listener: TcpListener, options: Options, tasks:
     let stop = tasks.stop_token();
     let mut server = Server::builder();
     if let Some(papers) = &options.tls {
-        server = server.tls_config(papers.config()).map_err(io::Error::other)?;
+        server = server.tls_config(papers.config()).map_err(|fault| io::Error::other(Unusable(fault)))?;
     }
     let server = server
         .max_concurrent_streams(STREAMS_MAX)

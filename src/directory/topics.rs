@@ -47,12 +47,16 @@ impl Registrar {
     ///
     /// # Errors
     /// `SCOPE_MISSING`, `TEST_KEY`, `ROLE_MISSING`, `EXCEEDS_OWN_RIGHTS` for a topic of a department that the caller
-    /// does not look after, `FIELD_REQUIRED`, `FIELD_TOO_LONG`, `CONTROL_CHARACTER`, `UNKNOWN_DEPARTMENT`.
+    /// does not look after, `FIELD_REQUIRED`, `FIELD_INVALID` for one that must be asked for and cannot be muted, `FIELD_TOO_LONG`, `CONTROL_CHARACTER`, `UNKNOWN_DEPARTMENT`.
     pub async fn upsert_topic(&self, caller: &Caller, draft: TopicDraft) -> Result<TopicView, Refusal> {
         caller.require_live()?;
         let reach = caller.require_administrator(self.parts.clock.now())?;
         line::name("topic.title", &draft.title)?;
         check::external_id("topic.department_id", &draft.department)?;
+        if !draft.default_on && !draft.may_mute {
+            let message = "A topic that people have to ask for is theirs to mute again; let them mute it.";
+            return Err(Refusal::new(Reason::FieldInvalid, message).field("topic.may_mute"));
+        }
         let snapshot = self.parts.memory.index.snapshot();
         let department = snapshot.tree().by_external_id(&draft.department).ok_or_else(|| {
             let message = "There is no such department. Correct the id, or make the department first.";

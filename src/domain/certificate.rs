@@ -28,6 +28,8 @@ impl FromStr for Fingerprint {
     type Err = ParseFingerprintError;
 
     fn from_str(text: &str) -> Result<Fingerprint, ParseFingerprintError> {
+        // `openssl x509 -fingerprint -sha256` names it first.
+        let text = text.rsplit_once('=').map_or(text, |(_, digits)| digits);
         let digits: Vec<u32> = text.split(':').flat_map(str::chars).map_while(|digit| digit.to_digit(16)).collect();
         let length = text.chars().filter(|c| *c != ':').count();
         if length != 64 || digits.len() != 64 {
@@ -58,6 +60,7 @@ mod tests {
         let pairs: Vec<&str> = (0..64).step_by(2).map(|at| &upper[at..at + 2]).collect();
         assert_eq!(pairs.join(":").parse(), Ok(Fingerprint::of(b"certificate")));
         assert_eq!(ours.parse(), Ok(Fingerprint::of(b"certificate")));
+        assert_eq!(format!("sha256 Fingerprint={ours}").parse(), Ok(Fingerprint::of(b"certificate")));
         assert_ne!(Fingerprint::of(b"another"), Fingerprint::of(b"certificate"));
         let long = format!("{ours}0");
         let spaced = ours.replacen('0', " ", 1);

@@ -133,7 +133,8 @@ async fn list(connection: &Connection, application_id: String, user_id: String) 
     if connection.json {
         return print::json("ListKeysResponse", &answer);
     }
-    let mut table = print::table(&["key", "of", "mode", "scopes", "begins with", "made", "used", "from", "ends"]);
+    let mut table =
+        print::table(&["key", "of", "mode", "scopes", "begins with", "made", "used", "from", "tied to", "ends"]);
     for entry in answer.keys {
         let test = entry.mode == i32::from(v1::KeyMode::Test);
         table.add_row([
@@ -145,9 +146,16 @@ async fn list(connection: &Connection, application_id: String, user_id: String) 
             print::time(entry.created_at.as_ref()),
             print::time(entry.last_used_at.as_ref()),
             entry.last_used_address,
+            ties(&entry.networks, &entry.certificates),
             print::time(entry.revoked_at.as_ref().or(entry.expire_at.as_ref())),
         ]);
     }
     println!("{table}");
     Ok(())
+}
+
+/// Networks as they are, certificates by the beginning of their fingerprints.
+fn ties(networks: &[String], certificates: &[String]) -> String {
+    let certificates = certificates.iter().map(|one| format!("certificate {}…", one.get(..8).unwrap_or(one)));
+    networks.iter().cloned().chain(certificates).collect::<Vec<_>>().join(", ")
 }

@@ -35,7 +35,7 @@ pub struct Set {
     #[arg(long)]
     default_off: bool,
     /// People may not mute it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "default_off")]
     always: bool,
     /// Channel of messages that name the topic and no channel; may be repeated
     #[arg(long = "channel", value_parser = print::parse_channel)]
