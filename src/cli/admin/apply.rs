@@ -38,7 +38,7 @@ pub(super) async fn run(connection: &Connection, args: ApplyArgs) -> Result<(), 
     let session = connection.open().await?;
     let known = Known {
         departments: known::departments(&session).await?,
-        topics: known::topics(&session, String::new()).await?,
+        topics: known::topics(&session, "").await?,
         applications: known::applications(&session).await?,
         roles: known::roles(&session).await?,
         grants: known::grants(&session).await?,

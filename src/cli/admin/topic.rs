@@ -69,7 +69,7 @@ async fn set(connection: &Connection, wanted: Set) -> Result<(), Failure> {
 }
 
 async fn list(connection: &Connection, department: String) -> Result<(), Failure> {
-    let topics = known::topics(&connection.open().await?, department).await?;
+    let topics = known::topics(&connection.open().await?, &department).await?;
     if connection.json {
         return print::json("ListTopicsResponse", &v1::ListTopicsResponse { topics, ..Default::default() });
     }
