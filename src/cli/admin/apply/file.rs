@@ -13,7 +13,7 @@ use crate::api::v1;
 #[serde(deny_unknown_fields)]
 struct Text {
     #[serde(default, rename = "department")]
-    departments: Vec<Department>,
+    departments: Vec<SaidDepartment>,
     #[serde(default, rename = "topic")]
     topics: Vec<Topic>,
     #[serde(default, rename = "application")]
@@ -22,14 +22,6 @@ struct Text {
     roles: Vec<Role>,
     #[serde(default, rename = "grant")]
     grants: Vec<SaidGrant>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Department {
-    id: String,
-    name: String,
-    under: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -83,7 +75,8 @@ pub(super) struct Wanted {
 }
 
 /// A department; what is `None` stays as it is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct SaidDepartment {
     pub(super) id: String,
     pub(super) name: String,
@@ -106,7 +99,7 @@ pub(super) struct SaidTopic {
 pub(super) fn parse(text: &str) -> Result<Wanted, String> {
     let text: Text = toml::from_str(text).map_err(|fault| fault.to_string())?;
     let wanted = Wanted {
-        departments: text.departments.into_iter().map(department).collect(),
+        departments: text.departments,
         topics: text.topics.into_iter().map(topic).collect::<Result<_, _>>()?,
         applications: text.applications.into_iter().map(application).collect::<Result<_, _>>()?,
         roles: text.roles.into_iter().zip(1..).map(role).collect::<Result<_, _>>()?,
@@ -128,10 +121,6 @@ fn once<'a>(what: &str, names: impl Iterator<Item = &'a String>) -> Result<(), S
         }
     }
     Ok(())
-}
-
-fn department(said: Department) -> SaidDepartment {
-    SaidDepartment { id: said.id, name: said.name, under: said.under }
 }
 
 fn topic(said: Topic) -> Result<SaidTopic, String> {
