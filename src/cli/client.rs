@@ -1,16 +1,17 @@
 //! The connection to a service: address, bearer token, and what a failed call becomes for a person.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
+use super::endpoint::{Papers, endpoint};
 use crate::api::v1::access_service_client::AccessServiceClient;
 use crate::api::v1::directory_service_client::DirectoryServiceClient;
 use crate::api::v1::inbox_service_client::InboxServiceClient;
@@ -22,7 +23,6 @@ use crate::api::v1::report_service_client::ReportServiceClient;
 pub const ADMIN_TOKEN_FILE: &str = "campanile-data/admin-token";
 /// How long one call may take, streams apart.
 const CALL_DEADLINE: Duration = Duration::from_secs(30);
-const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// The largest answer that is taken: a page of 1,000 people.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -48,15 +48,6 @@ pub struct Connection {
     /// Print answers as JSON, and a refusal as {code, reason, field, message, metadata} to stderr
     #[arg(long, global = true)]
     pub json: bool,
-}
-
-/// The files of an encrypted connection, in PEM.
-#[derive(Clone, Copy, Debug, Default)]
-struct Papers<'a> {
-    /// Authorities to trust besides the system's.
-    authorities: Option<&'a Path>,
-    /// The client's certificate and its private key.
-    identity: Option<(&'a Path, &'a Path)>,
 }
 
 impl Connection {
@@ -187,32 +178,6 @@ impl Session {
     pub fn report(&self) -> ReportServiceClient<Carried> {
         ReportServiceClient::new(self.carried()).max_decoding_message_size(ANSWER_BYTES_MAX)
     }
-}
-
-/// The service at a URL: in clear text for `http`, encrypted and verified for `https`, and nothing else.
-fn endpoint(url: &str, papers: &Papers<'_>) -> Result<Endpoint, Failure> {
-    let wrong = || Failure::usage(format!("{url:?} is not an address; write http://HOST:PORT or https://HOST:PORT"));
-    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|_| wrong())?;
-    let endpoint = endpoint.connect_timeout(CONNECT_DEADLINE).tcp_nodelay(true);
-    match endpoint.uri().scheme_str() {
-        Some("http") => Ok(endpoint),
-        Some("https") => {
-            let mut tls = ClientTlsConfig::new().with_native_roots();
-            if let Some(path) = papers.authorities {
-                tls = tls.ca_certificate(Certificate::from_pem(file(path)?));
-            }
-            if let Some((certificate, private_key)) = papers.identity {
-                tls = tls.identity(Identity::from_pem(file(certificate)?, file(private_key)?));
-            }
-            let unusable = |fault| Failure::usage(format!("the connection cannot be encrypted: {fault}"));
-            endpoint.tls_config(tls).map_err(unusable)
-        }
-        _ => Err(wrong()),
-    }
-}
-
-fn file(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|fault| Failure::usage(format!("cannot read {}: {fault}", path.display())))
 }
 
 impl Bearer {

@@ -6,6 +6,7 @@ mod audit;
 mod client;
 mod demo;
 mod doctor;
+mod endpoint;
 mod import;
 mod print;
 mod publish;
