@@ -1,5 +1,6 @@
 //! A map that is read all the time and changed now and then: readers take the whole of it without waiting.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -17,7 +18,10 @@ impl<K: Clone + Eq + Hash, V: Clone> Table<K, V> {
         Table { rows: ArcSwap::from_pointee(rows.into_iter().collect()) }
     }
 
-    pub(super) fn get(&self, key: &K) -> Option<V> {
+    pub(super) fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
         self.rows.load().get(key).cloned()
     }
 

@@ -33,7 +33,7 @@ impl Topics {
     /// # Errors
     /// `UNKNOWN_TOPIC` if nobody has declared it.
     pub fn named(&self, name: &str, field: &str) -> Result<Arc<Topic>, Refusal> {
-        self.table.get(&name.to_owned()).ok_or_else(|| self.unknown(name, field))
+        self.table.get(name).ok_or_else(|| self.unknown(name, field))
     }
 
     /// One page of the topics that are wanted, by name.
@@ -56,8 +56,7 @@ impl Topics {
             None => "Leave it out, or let an administrator declare it.".to_owned(),
         };
         let message = format!("No department has declared the topic `{name}`. {hint}");
-        let refusal = Refusal::new(Reason::UnknownTopic, message).field(field).with("topic", name);
-        near.into_iter().fold(refusal, |refusal, near| refusal.with("nearest", near))
+        Refusal::new(Reason::UnknownTopic, message).field(field).with("topic", name).nearest(near)
     }
 }
 

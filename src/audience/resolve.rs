@@ -226,7 +226,7 @@ impl Binder<'_> {
         let hint = near.map_or_else(|| "Look it up in the directory.".to_owned(), |id| format!("Is `{id}` meant?"));
         let message = format!("There is no department `{external_id}`. {hint}");
         let refusal = Refusal::new(Reason::UnknownDepartment, message).field(FIELD).with("department", external_id);
-        Err(with_nearest(refusal, near))
+        Err(refusal.nearest(near))
     }
 }
 
@@ -247,14 +247,7 @@ pub fn unknown_tag(name: &str, snapshot: &Snapshot, usable: &Usable) -> Refusal 
         |known| format!("Is `{known}` meant?"),
     );
     let message = format!("There is no tag `{name}` that you may use. {hint}");
-    with_nearest(Refusal::new(Reason::UnknownTag, message).field(FIELD).with("tag", name), near)
-}
-
-fn with_nearest(refusal: Refusal, near: Option<&str>) -> Refusal {
-    match near {
-        Some(known) => refusal.with("nearest", known),
-        None => refusal,
-    }
+    Refusal::new(Reason::UnknownTag, message).field(FIELD).with("tag", name).nearest(near)
 }
 
 fn unknown_users(ids: &[String]) -> Refusal {

@@ -269,6 +269,15 @@ impl Refusal {
         self
     }
 
+    /// The same with the known name that is nearest to what was said, if one is near.
+    #[must_use]
+    pub fn nearest(self, known: Option<&str>) -> Refusal {
+        match known {
+            Some(known) => self.with("nearest", known),
+            None => self,
+        }
+    }
+
     /// The same with a time to wait.
     #[must_use]
     pub fn after(mut self, span: Duration) -> Refusal {

@@ -31,9 +31,10 @@ impl Parts {
         draft: &Draft,
         topic: Option<&Topic>,
     ) -> Result<Vec<Channel>, Refusal> {
+        let application = self.application(caller);
         let of_topic = topic.map_or(&[][..], |topic| &topic.default_channels);
-        let of_application = self.application(caller).map_or_else(Vec::new, |one| one.default_channels.clone());
-        let said = [&draft.channels[..], of_topic, &of_application];
+        let of_application = application.as_ref().map_or(&[][..], |application| &application.default_channels);
+        let said = [&draft.channels[..], of_topic, of_application];
         let mut channels = Vec::new();
         for channel in said.into_iter().find(|channels| !channels.is_empty()).unwrap_or_default() {
             if !channels.contains(channel) {
