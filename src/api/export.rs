@@ -214,14 +214,14 @@ impl Export {
         let user_id = self.user_id.clone();
         let wanted = v1::ListRolesRequest { user_id, page_size: PAGE, page_token, ..Default::default() };
         let page = self.services.list_roles(self.ask(wanted)).await?.into_inner();
-        Ok((lines("RoleAssignment", &page.assignments)?, next(page.next_page_token)))
+        Ok((lines("RoleAssignment", &page.assignments)?, convert::some(page.next_page_token)))
     }
 
     async fn keys(&self, page_token: String) -> Result<Lines, Status> {
         let user_id = self.user_id.clone();
         let wanted = v1::ListKeysRequest { user_id, page_size: PAGE, page_token, ..Default::default() };
         let page = self.services.list_keys(self.ask(wanted)).await?.into_inner();
-        Ok((lines("Key", &page.keys)?, next(page.next_page_token)))
+        Ok((lines("Key", &page.keys)?, convert::some(page.next_page_token)))
     }
 
     async fn grants(&self, page_token: String) -> Result<Lines, Status> {
@@ -229,7 +229,7 @@ impl Export {
         let principal = Some(v1::Principal { subject, ..Default::default() });
         let wanted = v1::ListGrantsRequest { principal, page_size: PAGE, page_token, ..Default::default() };
         let page = self.services.list_grants(self.ask(wanted)).await?.into_inner();
-        Ok((lines("Grant", &page.grants)?, next(page.next_page_token)))
+        Ok((lines("Grant", &page.grants)?, convert::some(page.next_page_token)))
     }
 
     async fn requests(&self, page_token: String) -> Result<Lines, Status> {
@@ -253,23 +253,19 @@ impl Export {
             text.extend([br#"{"entry":"#, line("HistoryEntry", entry)?.trim_ascii_end()].concat());
             text.extend([br#","content":"#, line("Content", &content)?.trim_ascii_end(), b"}\n"].concat());
         }
-        Ok((text, next(page.next_page_token)))
+        Ok((text, convert::some(page.next_page_token)))
     }
 
     async fn events(&self, (actor, object_id): (String, String), page_token: String) -> Result<Lines, Status> {
         let wanted = v1::ListAuditEventsRequest { actor, object_id, page_size: PAGE, page_token, ..Default::default() };
         let page = self.services.list_audit_events(self.ask(wanted)).await?.into_inner();
-        Ok((lines("AuditEvent", &page.events)?, next(page.next_page_token)))
+        Ok((lines("AuditEvent", &page.events)?, convert::some(page.next_page_token)))
     }
 
     /// A call of the same caller.
     fn ask<T>(&self, message: T) -> Request<T> {
         Request::from_parts(self.metadata.clone(), Extensions::default(), message)
     }
-}
-
-fn next(page_token: String) -> Option<String> {
-    convert::some(page_token)
 }
 
 fn lines<M: Message>(name: &str, messages: &[M]) -> Result<Vec<u8>, Status> {

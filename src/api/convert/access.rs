@@ -1,5 +1,8 @@
 //! Applications, keys and grants, both ways.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use super::{absent, count, enums, invalid, message, publish, required, some, time};
 use crate::access::KeyUse;
 use crate::access::admin::{GrantDraft, KeyDraft, KeyOwner, NewApplication, Question};
@@ -7,12 +10,10 @@ use crate::access::explain::Explanation;
 use crate::api::v1;
 use crate::audience::Snapshot;
 use crate::domain::access::{Application, Grant, GrantState, Key, Mode, Principal};
-use crate::domain::certificate::{Fingerprint, ParseFingerprintError};
 use crate::domain::channel::Channel;
 use crate::domain::class::Class;
 use crate::domain::id::ApplicationId;
 use crate::domain::line;
-use crate::domain::network::{Network, ParseNetworkError};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::time::At;
 
@@ -152,29 +153,18 @@ pub fn key_draft(wanted: v1::CreateKeyRequest) -> Result<KeyDraft, Refusal> {
         mode: enums::mode("mode", wanted.mode)?,
         scopes: enums::scopes("scopes", &wanted.scopes)?,
         expire_at: time::at_if("expire_at", wanted.expire_at.as_ref())?,
-        networks: networks(&wanted.networks)?,
-        certificates: certificates(&wanted.certificates)?,
+        networks: each("networks", &wanted.networks, NETWORKS_MAX)?,
+        certificates: each("certificates", &wanted.certificates, CERTIFICATES_MAX)?,
     })
 }
 
-/// Networks in CIDR form.
-fn networks(texts: &[String]) -> Result<Vec<Network>, Refusal> {
-    line::longest("networks", texts.len(), NETWORKS_MAX, "entries")?;
-    let network = |(place, text): (usize, &String)| {
-        let path = format!("networks[{place}]");
-        text.parse().map_err(|fault: ParseNetworkError| invalid(&path, &format!("is {fault}")))
+/// A list of at most `limit` texts of which each is one value.
+fn each<T: FromStr<Err: Display>>(path: &str, texts: &[String], limit: usize) -> Result<Vec<T>, Refusal> {
+    line::longest(path, texts.len(), limit, "entries")?;
+    let value = |(place, text): (usize, &String)| {
+        text.parse().map_err(|fault: T::Err| invalid(&format!("{path}[{place}]"), &format!("is {fault}")))
     };
-    texts.iter().enumerate().map(network).collect()
-}
-
-/// Client certificates by their fingerprints.
-fn certificates(texts: &[String]) -> Result<Vec<Fingerprint>, Refusal> {
-    line::longest("certificates", texts.len(), CERTIFICATES_MAX, "entries")?;
-    let certificate = |(place, text): (usize, &String)| {
-        let path = format!("certificates[{place}]");
-        text.parse().map_err(|fault: ParseFingerprintError| invalid(&path, &format!("is {fault}")))
-    };
-    texts.iter().enumerate().map(certificate).collect()
+    texts.iter().enumerate().map(value).collect()
 }
 
 /// Whose keys to list.
