@@ -22,15 +22,7 @@ impl Service {
     pub fn start() -> Service {
         let folder = tempfile::tempdir().unwrap();
         let (grpc, http) = (free_address(), free_address());
-        let log = fs::File::create(folder.path().join("log")).unwrap();
-        let child = program(folder.path())
-            .arg("serve")
-            .env("CAMPANILE__GRPC__LISTEN", &grpc)
-            .env("CAMPANILE__HTTP__LISTEN", &http)
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let child = serve(folder.path(), (&grpc, &http));
         let mut service = Service { child, folder, url: format!("http://{grpc}") };
         let begun = Instant::now();
         while service.run(&["whoami"]).0 != Some(0) {
@@ -76,6 +68,14 @@ pub fn program(folder: &Path) -> Command {
     command.current_dir(folder).env_remove("CAMPANILE_TOKEN").env_remove("CAMPANILE_URL").stdin(Stdio::null());
     command.env("LC_ALL", "C");
     command
+}
+
+/// A service in a folder, with its log there.
+pub fn serve(folder: &Path, (grpc, http): (&str, &str)) -> Child {
+    let log = fs::File::create(folder.join("log")).unwrap();
+    let mut command = program(folder);
+    command.arg("serve").env("CAMPANILE__GRPC__LISTEN", grpc).env("CAMPANILE__HTTP__LISTEN", http);
+    command.stdout(Stdio::null()).stderr(log).spawn().unwrap()
 }
 
 pub fn free_address() -> String {

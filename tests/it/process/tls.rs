@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::commands::{free_address, program};
+use super::commands::{free_address, program, serve};
 
 const READY_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -54,15 +54,7 @@ impl Encrypted {
                         client_authority = \"ca.pem\"\n";
         fs::write(folder.path().join("campanile.toml"), settings).unwrap();
         let (grpc, http) = (free_address(), free_address());
-        let log = fs::File::create(folder.path().join("log")).unwrap();
-        let child = program(folder.path())
-            .arg("serve")
-            .env("CAMPANILE__GRPC__LISTEN", &grpc)
-            .env("CAMPANILE__HTTP__LISTEN", &http)
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let child = serve(folder.path(), (&grpc, &http));
         let service = Encrypted { child, folder, grpc, http };
         let begun = Instant::now();
         while service.ask(&["whoami"]).0 != Some(0) {
@@ -94,6 +86,18 @@ impl Encrypted {
     }
 }
 
+impl Encrypted {
+    /// An application, the fingerprint of the registrar's certificate, and a token of the one for the other.
+    fn bound_key(&self) -> (String, String, String) {
+        self.done(&["admin", "department", "set", "cs", "--name", "计算机学院"]);
+        let application = self.done(&["admin", "application", "create", "--title", "教务", "--department", "cs"]);
+        let bound = fingerprint(self.folder.path(), "registrar.pem");
+        let create = ["admin", "key", "create", "--application", &application, "--client-certificate", &bound];
+        let token = self.done(&create);
+        (application, bound, token)
+    }
+}
+
 impl Drop for Encrypted {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -104,11 +108,7 @@ impl Drop for Encrypted {
 #[test]
 fn a_key_that_is_bound_to_a_certificate_works_with_it_alone() {
     let service = Encrypted::start();
-    service.done(&["admin", "department", "set", "cs", "--name", "计算机学院"]);
-    let application = service.done(&["admin", "application", "create", "--title", "教务", "--department", "cs"]);
-    let bound = fingerprint(service.folder.path(), "registrar.pem");
-    let create = ["admin", "key", "create", "--application", &application, "--client-certificate", &bound];
-    let token = service.done(&create);
+    let (application, bound, token) = service.bound_key();
     let with = |name: &str| {
         let (pem, key) = (format!("{name}.pem"), format!("{name}.key"));
         service.ask(&["--token", &token, "--certificate", &pem, "--private-key", &key, "whoami"])
@@ -132,11 +132,7 @@ fn a_key_that_is_bound_to_a_certificate_works_with_it_alone() {
 #[test]
 fn what_is_not_encrypted_or_only_says_which_certificate_it_has_is_not_believed() {
     let service = Encrypted::start();
-    service.done(&["admin", "department", "set", "cs", "--name", "计算机学院"]);
-    let application = service.done(&["admin", "application", "create", "--title", "教务", "--department", "cs"]);
-    let bound = fingerprint(service.folder.path(), "registrar.pem");
-    let create = ["admin", "key", "create", "--application", &application, "--client-certificate", &bound];
-    let token = service.done(&create);
+    let (_, bound, token) = service.bound_key();
     let url = format!("http://{}/campanile.v1.AccessService/WhoAmI", service.http);
     let said = format!("campanile-client-certificate: {}", bound.replace(':', "").to_lowercase());
     let answer = Command::new("curl")
