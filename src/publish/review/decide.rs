@@ -36,7 +36,7 @@ pub struct Deciding {
 }
 
 impl Publisher {
-    /// Counts a reviewer's decision on exactly what she was shown; answers the message as it stands then.
+    /// Counts a reviewer's decision on exactly what she was shown; answers the message as the decision left it.
     ///
     /// # Errors
     /// `PERSON_REQUIRED`, `TEST_KEY`, `SCOPE_MISSING`, `NOT_FOUND` (absent, and not hers to decide, alike),
@@ -51,7 +51,9 @@ impl Publisher {
         match store.reviews.vote(ballot).await? {
             Cast::Counted(state) => {
                 tracing::info!(message = %wanted.message, decision = ?wanted.decision, ?state, "a reviewer decided");
-                store.messages.message(wanted.message).await?.ok_or_else(not_found)
+                let row = store.messages.message(wanted.message).await?.ok_or_else(not_found)?;
+                // What is due may have been released since: that is no work of this decision.
+                Ok(MessageRow { state, ..row })
             }
             Cast::Changed => Err(changed(&review)),
             Cast::Closed => Err(over()),

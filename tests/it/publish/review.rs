@@ -113,7 +113,8 @@ async fn a_large_message_waits_and_an_approval_sends_it() {
     assert!(house.inbox.shown.lock().is_empty() && house.delivery.taken.lock().is_empty());
     assert_eq!(decide(&house, 31, id, Decision::Approve).await, Ok(MessageState::Scheduled));
     reaches(&house, id, MessageState::Open).await;
-    assert_eq!(house.inbox.shown.lock().len(), 1, "it is in the inboxes");
+    // The inboxes are told after the commit that opened it.
+    eventually("it is in the inboxes", async || house.inbox.shown.lock().len() == 1).await;
     let after = status(&house, &library, id).await;
     assert_eq!((after.approvals.len(), &*after.approvals[0].user_id, after.lapse_at), (1, "u31", None));
     house.stop().await;
