@@ -23,6 +23,7 @@ mod inspection;
 mod key_use;
 mod leaving;
 mod leg;
+mod log;
 mod member;
 mod message;
 mod node;

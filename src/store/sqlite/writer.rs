@@ -12,6 +12,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::log::Log;
 use super::{fault, open};
 use crate::store::{Error, Result};
 
@@ -96,6 +97,7 @@ fn execute(connection: &Connection, sql: &str) -> Result<()> {
 
 fn run(connection: &Connection, mut queue: mpsc::Receiver<Work>) {
     let mut answers: Vec<AfterCommit> = Vec::with_capacity(GROUP);
+    let mut log = Log::new();
     while let Some(first) = queue.blocking_recv() {
         let began = execute(connection, "begin immediate");
         if began.is_ok() {
@@ -121,5 +123,6 @@ fn run(connection: &Connection, mut queue: mpsc::Receiver<Work>) {
             tracing::error!(error = ?committed.err(), "a commit failed; the store stops until a restart");
             return;
         }
+        log.keep_short(connection);
     }
 }

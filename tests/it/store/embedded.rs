@@ -1,9 +1,12 @@
 //! What holds only for the embedded store: its file, its lock, its settings.
 
+use std::sync::Arc;
+
 use campanile::domain::channel::Channel::{App, Email};
+use campanile::domain::content::Content;
 use campanile::domain::outcome::Outcome;
 use campanile::store::sqlite::Sqlite;
-use campanile::store::{Error, Legs};
+use campanile::store::{Accepted, Error, Legs};
 
 use super::fixture::{LEASE, NOW, node, nth};
 use super::publishing::{EPOCH, accept, claim, counts, id, office, people, publish, settle, whole};
@@ -44,6 +47,31 @@ fn durability_is_read_back() {
     let directory = tempfile::tempdir().unwrap();
     let store = Sqlite::open(directory.path()).unwrap();
     assert_eq!((store.durability().journal_mode.as_str(), store.durability().synchronous), ("wal", 2));
+}
+
+/// Here 200 commits write 50 MiB and more; a log that only grows would hold all of it.
+#[tokio::test]
+async fn the_log_begins_anew_while_messages_come_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(directory.path()).unwrap().store();
+    office(&store, 20).await;
+    let template = publish(&store, 1, [nth(1)].into_iter().collect(), &[App]).await;
+    let mut written = 0;
+    for group in 0..200 {
+        let mut items = Vec::new();
+        for n in 1..=64 {
+            let mut item = template.clone();
+            item.facts.id = id(group * 64 + n);
+            item.idempotency_key = format!("{group}-{n}");
+            item.content = Arc::new(Content { body: "长".repeat(1_000), ..Content::default() });
+            items.push(item);
+            written += 3_000;
+        }
+        let answers = store.messages.accept(items, EPOCH).await.unwrap();
+        assert!(answers.iter().all(|answer| matches!(answer, Accepted::Stored(_))));
+    }
+    let log = std::fs::metadata(directory.path().join("campanile.db-wal")).unwrap().len();
+    assert!(written > 36 << 20 && log < 24 << 20, "{log} bytes of log for {written} bytes of text");
 }
 
 #[tokio::test]
