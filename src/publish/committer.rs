@@ -1,30 +1,32 @@
 //! The road into the publish commit: concurrent publishes share one transaction.
 //!
-//! An idle committer commits the first publish at once and alone. While two commits are under way the queue
-//! fills, and what has gathered becomes the next group; so nobody ever waits for company.
+//! An idle committer commits the first publish at once and alone. While commits are under way the queue fills, and
+//! a group is gathered from it at the moment its transaction begins; so nobody ever waits for company, and nobody
+//! who was there in time waits for the commit after the next.
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::handover::{Handover, Ready};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::runtime::tasks::Tasks;
-use crate::store::{Accept, Accepted, Error, Messages};
+use crate::store::{Accept, Accepted, Encoded, Error, Messages};
 
 /// Publishes that may wait for a commit.
 const QUEUE: usize = 4_096;
 /// Publishes that share a commit: as many as a stream may leave unanswered, so that one flush serves them all.
 const GROUP: usize = 1_024;
-/// Commits under way.
-const IN_FLIGHT: usize = 2;
+/// Commits under way: one that writes, one that the store has ready behind it, one that gives its answers.
+const IN_FLIGHT: usize = 3;
 
 /// Where the answer to one publish goes.
 type Answer = oneshot::Sender<Result<Accepted, Error>>;
 
 /// One publish on its way into the store.
 struct Waiting {
-    accept: Accept,
+    item: Encoded,
     /// Absent for a message that waits for its time.
     ready: Option<Ready>,
     answer: Answer,
@@ -46,10 +48,10 @@ pub(super) struct CommitParts {
 }
 
 impl Committer {
-    /// Starts the task that forms groups. It ends after shutdown began and the queue is empty.
+    /// Starts the task that begins commits. It ends after shutdown began and the queue is empty.
     pub(super) fn start(parts: CommitParts, tasks: &Tasks) -> Committer {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        tasks.spawn(form_groups(parts, waiting, tasks.clone()));
+        tasks.spawn(begin_commits(parts, Queue(Arc::new(Mutex::new(waiting))), tasks.clone()));
         Committer { queue }
     }
 
@@ -66,7 +68,11 @@ impl Place<'_> {
     /// Queues one publish for the next commit.
     pub(super) fn commit(self, accept: Accept, ready: Option<Ready>) -> Committing {
         let (answer, answered) = oneshot::channel();
-        self.0.send(Waiting { accept, ready, answer });
+        match Encoded::of(accept) {
+            Ok(item) => self.0.send(Waiting { item, ready, answer }),
+            // The answer is its own, and nobody waits for anything.
+            Err(error) => drop(answer.send(Err(error))),
+        }
         Committing(answered)
     }
 }
@@ -86,26 +92,42 @@ fn draining() -> Refusal {
         .after(std::time::Duration::from_secs(1))
 }
 
-async fn form_groups(parts: CommitParts, mut queue: mpsc::Receiver<Waiting>, tasks: Tasks) {
+/// What waits for a commit, taken from by the task that begins commits and by the transactions that do begin.
+#[derive(Clone)]
+struct Queue(Arc<Mutex<mpsc::Receiver<Waiting>>>);
+
+impl Queue {
+    /// Waits for the next one; `None` when the queue is closed and empty.
+    async fn next(&self) -> Option<Waiting> {
+        std::future::poll_fn(|context| self.0.lock().poll_recv(context)).await
+    }
+
+    /// Lets nothing more in.
+    fn close(&self) {
+        self.0.lock().close();
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.lock().is_closed()
+    }
+}
+
+async fn begin_commits(parts: CommitParts, queue: Queue, tasks: Tasks) {
     let permits = Arc::new(Semaphore::new(IN_FLIGHT));
     let stop = tasks.stop_token();
     loop {
         let first = tokio::select! {
             biased;
-            first = queue.recv() => first,
+            first = queue.next() => first,
+            // What is queued is still committed; nothing new comes in.
             () = stop.cancelled(), if !queue.is_closed() => {
-                // What is queued is still committed; nothing new comes in.
                 queue.close();
                 continue;
             }
         };
         let Some(first) = first else { return };
         let Ok(permit) = permits.clone().acquire_owned().await else { return };
-        let mut group = vec![first];
-        while group.len() < GROUP {
-            let Ok(next) = queue.try_recv() else { break };
-            group.push(next);
-        }
+        let group = Group { first: Some(first), queue: queue.clone(), waiters: Vec::new() };
         let parts = parts.clone();
         tasks.spawn(async move {
             commit_group(&parts, group).await;
@@ -114,19 +136,43 @@ async fn form_groups(parts: CommitParts, mut queue: mpsc::Receiver<Waiting>, tas
     }
 }
 
-async fn commit_group(parts: &CommitParts, group: Vec<Waiting>) {
-    let mut accepts = Vec::with_capacity(group.len());
-    let mut waiters = Vec::with_capacity(group.len());
-    for Waiting { accept, ready, answer } in group {
-        accepts.push(accept);
-        waiters.push((ready, answer));
+/// The publishes of one commit.
+struct Group {
+    /// Whoever made a commit necessary, until the group is gathered.
+    first: Option<Waiting>,
+    queue: Queue,
+    /// Those who wait for an answer, in the order of what was gathered.
+    waiters: Vec<(Option<Ready>, Answer)>,
+}
+
+impl Group {
+    /// Takes what waits by now; nothing if that was done before.
+    fn gather(&mut self) -> Vec<Encoded> {
+        let Some(first) = self.first.take() else { return Vec::new() };
+        let mut queue = self.queue.0.lock();
+        let waiting = std::iter::once(first).chain(std::iter::from_fn(|| queue.try_recv().ok())).take(GROUP);
+        let (items, waiters) = waiting.map(|one| (one.item, (one.ready, one.answer))).unzip();
+        self.waiters = waiters;
+        items
     }
+}
+
+async fn commit_group(parts: &CommitParts, group: Group) {
+    let epoch = parts.handover.delivery.epoch();
     #[cfg(feature = "sabotage")]
     if parts.answer_before_commit {
-        return answer_first(parts, accepts, waiters).await;
+        return answer_first(parts, group).await;
     }
-    let epoch = parts.handover.delivery.epoch();
-    match parts.messages.accept(accepts, epoch).await {
+    let group = Arc::new(Mutex::new(group));
+    let gathered = group.clone();
+    let result = parts.messages.accept_gathered(Box::new(move || gathered.lock().gather()), epoch).await;
+    let waiters = {
+        let mut group = group.lock();
+        // Of a transaction that did not begin nobody was gathered, and all of them have waited for it.
+        group.gather();
+        std::mem::take(&mut group.waiters)
+    };
+    match result {
         Ok(answers) => {
             for ((ready, answer), mut accepted) in waiters.into_iter().zip(answers) {
                 if let (Accepted::Stored(stored), Some(ready)) = (&mut accepted, ready) {
@@ -147,15 +193,16 @@ async fn commit_group(parts: &CommitParts, group: Vec<Waiting>) {
 
 /// Breaks the first guarantee: answers, dawdles, then commits. A kill in between loses what was acknowledged.
 #[cfg(feature = "sabotage")]
-async fn answer_first(parts: &CommitParts, accepts: Vec<Accept>, waiters: Vec<(Option<Ready>, Answer)>) {
-    let mut all_ready = Vec::with_capacity(waiters.len());
-    for (ready, answer) in waiters {
+async fn answer_first(parts: &CommitParts, mut group: Group) {
+    let items = group.gather();
+    let mut all_ready = Vec::with_capacity(group.waiters.len());
+    for (ready, answer) in group.waiters {
         let _ = answer.send(Ok(Accepted::Stored(crate::store::Stored::default())));
         all_ready.push(ready);
     }
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     let epoch = parts.handover.delivery.epoch();
-    let answers = parts.messages.accept(accepts, epoch).await.unwrap_or_default();
+    let answers = parts.messages.accept_gathered(Box::new(|| items), epoch).await.unwrap_or_default();
     for (ready, mut accepted) in all_ready.into_iter().zip(answers) {
         if let (Accepted::Stored(stored), Some(ready)) = (&mut accepted, ready) {
             parts.handover.done(stored, ready);

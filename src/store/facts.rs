@@ -110,6 +110,7 @@ fn relation((kind, message): (u8, i64)) -> Result<Relation> {
 }
 
 /// A message's two columns of JSON.
+#[derive(Clone, Debug)]
 pub(super) struct Texts {
     pub(super) facts: String,
     pub(super) content: String,
@@ -118,7 +119,8 @@ pub(super) struct Texts {
 impl Texts {
     /// Encodes both. To be done before a thread or a lock is taken that others wait for.
     pub(super) fn of(item: &Accept) -> Result<Texts> {
-        Ok(Texts { facts: encode(&item.facts)?, content: content(item)? })
+        let content = serde_json::to_string(&*item.content).map_err(|_| Error::Damaged("content".into()))?;
+        Ok(Texts { facts: encode(&item.facts)?, content })
     }
 }
 
@@ -139,11 +141,6 @@ pub(super) fn encode(facts: &MessageFacts) -> Result<String> {
         proof: facts.proof,
     };
     serde_json::to_string(&whole).map_err(|_| Error::Damaged("the facts of a message".into()))
-}
-
-/// What a publish says, as its column keeps it.
-pub(super) fn content(item: &Accept) -> Result<String> {
-    serde_json::to_string(&*item.content).map_err(|_| Error::Damaged("content".into()))
 }
 
 /// A publish as it will read back once it is stored.

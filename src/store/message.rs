@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::facts::Texts;
 use super::{ClauseMembers, Result};
 use crate::domain::access::Principal;
 use crate::domain::batch::{Claimed, ProviderId};
@@ -31,7 +32,16 @@ pub trait Messages: Send + Sync {
     /// message, its legs and, if it is released, its first batches are stored: an app leg is settled as sent
     /// at once and visible, of any other leg up to 100 batches are cut. Fresh batches of a plan with
     /// `claim_max` are claimed for the node's `epoch` and returned in the answer, lowest ordinals first.
-    async fn accept(&self, group: Vec<Accept>, epoch: i64) -> Result<Vec<Accepted>>;
+    ///
+    /// The group is gathered when the transaction begins, so that what comes in until then need not wait for the
+    /// next one.
+    async fn accept_gathered(&self, gathering: Gathering, epoch: i64) -> Result<Vec<Accepted>>;
+
+    /// [`Messages::accept_gathered`] of a group that is complete.
+    async fn accept(&self, group: Vec<Accept>, epoch: i64) -> Result<Vec<Accepted>> {
+        let group = group.into_iter().map(Encoded::of).collect::<Result<Vec<_>>>()?;
+        self.accept_gathered(Box::new(|| group), epoch).await
+    }
 
     /// The message that a principal stored under an idempotency key, with the digest of its request.
     async fn by_key(&self, principal: Principal, key: &str) -> Result<Option<(MessageRow, [u8; 32])>>;
@@ -131,6 +141,31 @@ impl Accept {
         self.released && !self.is_held()
     }
 }
+
+/// A publish with what its columns of JSON will hold: encoded before it waits for a commit, by whoever brings it.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    pub(super) item: Accept,
+    pub(super) texts: Texts,
+}
+
+impl Encoded {
+    /// Encodes a publish.
+    ///
+    /// # Errors
+    /// [`super::Error::Damaged`]: it cannot be said in JSON.
+    pub fn of(item: Accept) -> Result<Encoded> {
+        Ok(Encoded { texts: Texts::of(&item)?, item })
+    }
+
+    /// The publishes and what was encoded of them, in the same order.
+    pub(super) fn unzip(group: Vec<Encoded>) -> (Vec<Accept>, Vec<Texts>) {
+        group.into_iter().map(|Encoded { item, texts }| (item, texts)).unzip()
+    }
+}
+
+/// Gives the publishes of one commit; called once, when its transaction begins, and not at all if it cannot begin.
+pub type Gathering = Box<dyn FnOnce() -> Vec<Encoded> + Send>;
 
 /// Whom a message is for.
 #[derive(Clone, Debug)]

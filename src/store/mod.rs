@@ -56,7 +56,8 @@ pub use inbox::{Inbox, PERSONAL_LATEST, PersonalLeg, Receipt, VisibleLeg};
 pub use inspection::{Description, Inspection, LastCheck, LegBooks, Legs, Waiting};
 pub use key_use::{KeyUse, KeyUses};
 pub use message::{
-    Accept, Accepted, Cancelled, LegPlan, Members, MessageFilter, MessageRow, Messages, OutcomeRow, Stored,
+    Accept, Accepted, Cancelled, Encoded, Gathering, LegPlan, Members, MessageFilter, MessageRow, Messages, OutcomeRow,
+    Stored,
 };
 pub use node::{NodeDraft, NodeRow, Nodes};
 pub use relation::Relations;

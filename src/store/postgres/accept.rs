@@ -19,10 +19,10 @@ use crate::domain::leg::{self, LegState};
 use crate::domain::time::At;
 use crate::store::audit::published;
 use crate::store::encode::{lane_and_channel, signed, unsigned};
-use crate::store::facts;
+use crate::store::facts::{self, Texts};
 use crate::store::release::{Birth, NewBatch, Release, state_at};
 use crate::store::rights::{self, Rights};
-use crate::store::{Accept, Accepted, Error, LegPlan, MessageRow, Result};
+use crate::store::{Accept, Accepted, Encoded, Error, Gathering, LegPlan, MessageRow, Result};
 
 /// Holds rights as they are. Not by their rows: whoever joins those that share a row does not queue behind one
 /// who waits to change it, so under load a revocation would never have its turn.
@@ -50,13 +50,14 @@ struct Seen {
 
 impl Postgres {
     /// Stores a group of publishes; one answer each, in order.
-    pub(super) async fn accept_all(&self, group: &[Accept], epoch: i64) -> Result<Vec<Accepted>> {
+    pub(super) async fn accept_all(&self, gathering: Gathering, epoch: i64) -> Result<Vec<Accepted>> {
+        let session = self.unbegun().await?;
+        let (group, texts) = Encoded::unzip(gathering());
         let mut releases: Vec<_> = group.iter().map(release_of).collect();
         let batches = releases.iter().map(|release| release.batches.len()).sum();
-        let session = self.unbegun().await?;
-        let mut seen = see(&session, group, batches).await?;
-        let mut decided = decide(group, &mut seen);
-        store(&session, group, &mut decided).await?;
+        let mut seen = see(&session, &group, batches).await?;
+        let mut decided = decide(&group, &mut seen);
+        store(&session, &group, &texts, &mut decided).await?;
         let mut made = Made::of(epoch);
         for place in decided.stored.iter().copied() {
             let item = &group[place];
@@ -69,11 +70,11 @@ impl Postgres {
             decided.answers[place] = Some(Accepted::Stored(stored));
         }
         if !decided.stored.is_empty() {
-            made.used = decided.used(group, &seen.usage);
+            made.used = decided.used(&group, &seen.usage);
             made.audit = published(decided.stored.iter().map(|place| &group[*place]), epoch);
             made.commit(session).await?;
         }
-        decided.answers(group)
+        decided.answers(&group)
     }
 }
 
@@ -188,15 +189,15 @@ fn decide(group: &[Accept], seen: &mut Seen) -> Decided {
 }
 
 /// Stores the candidates, sorted by key, and finds out which keys somebody else has used meanwhile.
-async fn store(session: &Session, group: &[Accept], decided: &mut Decided) -> Result<()> {
+async fn store(session: &Session, group: &[Accept], texts: &[Texts], decided: &mut Decided) -> Result<()> {
     if decided.stored.is_empty() {
         return Ok(());
     }
-    let mut sorted: Vec<&Accept> = decided.stored.iter().map(|place| &group[*place]).collect();
-    sorted.sort_unstable_by_key(|item| (item.facts.principal.code(), &*item.idempotency_key));
+    let mut sorted: Vec<_> = decided.stored.iter().map(|place| (&group[*place], &texts[*place])).collect();
+    sorted.sort_unstable_by_key(|(item, _)| (item.facts.principal.code(), &*item.idempotency_key));
     let mut new = NewMessages::default();
-    for item in sorted {
-        new.push(item)?;
+    for (item, texts) in sorted {
+        new.push(item, texts);
     }
     let rows = session.rows(row::INSERT, &new.values()).await?;
     let ids = rows.iter().map(|row| get(row, 0)).collect::<Result<HashSet<i64>>>()?;

@@ -17,13 +17,13 @@ use crate::store::clause;
 use crate::store::facts::{self, first_id};
 use crate::store::release::{Release, first_state};
 use crate::store::{
-    Accept, Accepted, Cancelled, LegPlan, MessageFilter, MessageRow, Messages, OutcomeRow, Result, Stored,
+    Accepted, Cancelled, Gathering, LegPlan, MessageFilter, MessageRow, Messages, OutcomeRow, Result, Stored,
 };
 
 #[async_trait]
 impl Messages for Postgres {
-    async fn accept(&self, group: Vec<Accept>, epoch: i64) -> Result<Vec<Accepted>> {
-        self.accept_all(&group, epoch).await
+    async fn accept_gathered(&self, gathering: Gathering, epoch: i64) -> Result<Vec<Accepted>> {
+        self.accept_all(gathering, epoch).await
     }
 
     async fn by_key(&self, principal: Principal, key: &str) -> Result<Option<(MessageRow, [u8; 32])>> {

@@ -7,7 +7,7 @@ use super::session::{Session, Value};
 use crate::domain::access::Principal;
 use crate::domain::id::MessageId;
 use crate::store::encode::signed;
-use crate::store::facts::{self, Columns};
+use crate::store::facts::{self, Columns, Texts};
 use crate::store::release::accepted_state;
 use crate::store::{Accept, Error, MessageRow, Result};
 
@@ -35,14 +35,14 @@ pub(super) struct NewMessages<'a> {
     keys: Vec<&'a str>,
     digests: Vec<&'a [u8]>,
     references: Vec<Option<&'a str>>,
-    facts: Vec<String>,
-    contents: Vec<String>,
+    facts: Vec<&'a str>,
+    contents: Vec<&'a str>,
     counted: Vec<i64>,
 }
 
 impl<'a> NewMessages<'a> {
     /// One more.
-    pub(super) fn push(&mut self, item: &'a Accept) -> Result<()> {
+    pub(super) fn push(&mut self, item: &'a Accept, texts: &'a Texts) {
         let facts = &item.facts;
         self.ids.push(facts.id.0);
         self.principals.push(facts.principal.code());
@@ -62,10 +62,9 @@ impl<'a> NewMessages<'a> {
         }
         self.digests.push(&item.digest);
         self.references.push(facts.reference.as_deref());
-        self.facts.push(facts::encode(facts)?);
-        self.contents.push(facts::content(item)?);
+        self.facts.push(&texts.facts);
+        self.contents.push(&texts.content);
         self.counted.push(i64::from(facts::counted(facts)));
-        Ok(())
     }
 
     /// The values of [`INSERT`].

@@ -16,17 +16,22 @@ use crate::domain::set::{self, Set};
 use crate::domain::time::At;
 use crate::store::books::Tally;
 use crate::store::clause;
-use crate::store::facts::{Texts, first_id};
+use crate::store::facts::first_id;
 use crate::store::release::first_state;
 use crate::store::{
-    Accept, Accepted, Cancelled, LegPlan, Members, MessageFilter, MessageRow, Messages, OutcomeRow, Result, Stored,
+    Accepted, Cancelled, Encoded, Gathering, LegPlan, Members, MessageFilter, MessageRow, Messages, OutcomeRow, Result,
+    Stored,
 };
 
 #[async_trait]
 impl Messages for Sqlite {
-    async fn accept(&self, group: Vec<Accept>, epoch: i64) -> Result<Vec<Accepted>> {
-        let texts = group.iter().map(Texts::of).collect::<Result<Vec<_>>>()?;
-        self.writer.write(move |connection| accept::accept(connection, &group, &texts, epoch)).await
+    async fn accept_gathered(&self, gathering: Gathering, epoch: i64) -> Result<Vec<Accepted>> {
+        self.writer
+            .write(move |connection| {
+                let (group, texts) = Encoded::unzip(gathering());
+                accept::accept(connection, &group, &texts, epoch)
+            })
+            .await
     }
 
     async fn by_key(&self, principal: Principal, key: &str) -> Result<Option<(MessageRow, [u8; 32])>> {

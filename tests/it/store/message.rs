@@ -1,5 +1,7 @@
 //! The publish commit, reading back, release, cutting and cancelling.
 
+use std::sync::Arc;
+
 use campanile::domain::access::{Mode, Principal};
 use campanile::domain::batch::Settlement;
 use campanile::domain::change::{Change, ChangeKind};
@@ -11,7 +13,8 @@ use campanile::domain::message::MessageState;
 use campanile::domain::outcome::{Outcome, Reason};
 use campanile::domain::set::Set;
 use campanile::domain::time::At;
-use campanile::store::{Accept, Accepted, Cancelled, ClauseMembers, MessageFilter};
+use campanile::store::{Accept, Accepted, Cancelled, ClauseMembers, Encoded, MessageFilter};
+use parking_lot::Mutex;
 
 use super::Store;
 use super::fixture::{NOW, department, nth, set};
@@ -28,6 +31,7 @@ super::cases! {
     an_idempotency_key_gives_one_message,
     a_quota_is_used_up_exactly,
     one_refused_publish_takes_nothing_else_down,
+    a_group_is_gathered_when_its_transaction_begins,
     a_message_to_one_takes_the_short_path,
     a_message_to_many_is_cut_into_slices,
     fresh_batches_are_claimed_from_the_lowest,
@@ -185,6 +189,24 @@ async fn one_refused_publish_takes_nothing_else_down(store: &Store) {
     let last = publish(store, 3, set([1]), &[Email]).await;
     let answers = store.messages.accept(vec![good, bad, last], EPOCH).await.unwrap();
     assert!(matches!(answers[..], [Accepted::Stored(_), Accepted::KeyChanged, Accepted::Stored(_)]));
+}
+
+async fn a_group_is_gathered_when_its_transaction_begins(store: &Store) {
+    office(store, 3).await;
+    let basket = Arc::new(Mutex::new(Vec::new()));
+    let put = |item| basket.lock().push(Encoded::of(item).unwrap());
+    let commit = || {
+        let basket = basket.clone();
+        store.messages.accept_gathered(Box::new(move || std::mem::take(&mut *basket.lock())), EPOCH)
+    };
+    put(publish(store, 1, set([1]), &[Email]).await);
+    let under_way = commit();
+    put(Accept { key: (KeyId(5), 1), ..publish(store, 2, set([2]), &[Email]).await });
+    put(publish(store, 3, set([3]), &[App]).await);
+    let answers = under_way.await.unwrap();
+    assert!(matches!(answers[..], [Accepted::Stored(_), Accepted::KeyChanged, Accepted::Stored(_)]));
+    assert_eq!(store.messages.message(id(3)).await.unwrap().unwrap().only_member, Some(nth(3)));
+    assert!(basket.lock().is_empty() && commit().await.unwrap().is_empty(), "and there may be nobody");
 }
 
 async fn a_message_to_one_takes_the_short_path(store: &Store) {
