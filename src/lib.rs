@@ -5,7 +5,6 @@ pub mod api;
 pub mod app;
 pub mod audience;
 pub mod channel;
-pub mod cli;
 pub mod config;
 pub mod coordination;
 pub mod delivery;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use campanile::cli::{self, Cli};
+use campanile_cli::Cli;
 use clap::Parser;
 
 #[global_allocator]
@@ -22,5 +22,5 @@ fn end_quietly_with_a_closed_pipe() {
 
 fn main() -> ExitCode {
     end_quietly_with_a_closed_pipe();
-    cli::run(Cli::parse())
+    campanile_cli::run(Cli::parse())
 }

@@ -1,5 +1,8 @@
 //! The composition root: settings → store, memory, channels, engine, use-cases, servers. The only place that
 //! names concrete backends, and where siblings that may not know one another are put together.
+//!
+//! What the command line awaits is boxed: an `async fn` would be compiled, with all that it alone awaits, in the
+//! package of whoever awaits it.
 
 mod agreement;
 mod announce;
@@ -25,6 +28,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 
@@ -124,7 +128,11 @@ impl Opened {
     ///
     /// # Errors
     /// What the operator must change.
-    pub async fn start(self) -> Result<App, Error> {
+    pub fn start(self) -> BoxFuture<'static, Result<App, Error>> {
+        Box::pin(self.started())
+    }
+
+    async fn started(self) -> Result<App, Error> {
         let Opened { settings, store, memory, clock, grpc, http, first_token } = self;
         let (tasks, readiness) = (Tasks::new(), Readiness::default());
         let registry = registry(&settings, &store, &memory, &clock)?;
@@ -199,16 +207,18 @@ impl App {
     ///
     /// # Errors
     /// What the operator must change.
-    pub async fn open(settings: Settings) -> Result<Opened, Error> {
-        // Listeners first: a second start by mistake fails before it touches anything.
-        let grpc = listen(settings.grpc.listen).await?;
-        let http = listen(settings.http.listen).await?;
-        let clock = SystemClock::shared();
-        let store = backend::open(&settings.store).await?;
-        let memory = Memory::load(&store).await?;
-        let first_token = bootstrap(&store, &memory.keyring, &memory.seal, &*clock).await?;
-        announce::prepare(&store, &memory.keyring, &memory.grants, &memory.seal, &*clock).await?;
-        Ok(Opened { settings, store, memory, clock, grpc, http, first_token })
+    pub fn open(settings: Settings) -> BoxFuture<'static, Result<Opened, Error>> {
+        Box::pin(async move {
+            // Listeners first: a second start by mistake fails before it touches anything.
+            let grpc = listen(settings.grpc.listen).await?;
+            let http = listen(settings.http.listen).await?;
+            let clock = SystemClock::shared();
+            let store = backend::open(&settings.store).await?;
+            let memory = Memory::load(&store).await?;
+            let first_token = bootstrap(&store, &memory.keyring, &memory.seal, &*clock).await?;
+            announce::prepare(&store, &memory.keyring, &memory.grants, &memory.seal, &*clock).await?;
+            Ok(Opened { settings, store, memory, clock, grpc, http, first_token })
+        })
     }
 
     /// Opens the store and starts everything. Ports of 0 take free ones; see [`App::grpc`] and [`App::http`].
@@ -239,18 +249,20 @@ impl App {
     /// Turns unready and serves on for a moment, so that balancers turn away; then lets open calls and streams
     /// end, commits what is decided, gives the rest back and leaves. Returns whether all that was done within
     /// the drain time.
-    pub async fn stop(self) -> bool {
-        self.readiness.set(false);
-        tokio::time::sleep(self.stop.grace).await;
-        let engine = async {
-            let settled = self.engine.stop(self.stop.drain).await;
-            // Until here the lease was renewed, so that the last settlements counted.
-            self.keeping.end();
-            settled
-        };
-        let (settled, ended) = tokio::join!(engine, self.tasks.stop(self.stop.drain));
-        self.keeping.leave().await;
-        settled && ended
+    pub fn stop(self) -> BoxFuture<'static, bool> {
+        Box::pin(async move {
+            self.readiness.set(false);
+            tokio::time::sleep(self.stop.grace).await;
+            let engine = async {
+                let settled = self.engine.stop(self.stop.drain).await;
+                // Until here the lease was renewed, so that the last settlements counted.
+                self.keeping.end();
+                settled
+            };
+            let (settled, ended) = tokio::join!(engine, self.tasks.stop(self.stop.drain));
+            self.keeping.leave().await;
+            settled && ended
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 
 use super::{backend, channels};
@@ -25,7 +26,11 @@ const DISK_MIN: u64 = 1 << 30;
 const FILES_BESIDES: u64 = 512;
 
 /// What would be in the way of a start, and what would not.
-pub async fn before_start(settings: &Settings) -> Vec<Check> {
+pub fn before_start(settings: &Settings) -> BoxFuture<'_, Vec<Check>> {
+    Box::pin(looked(settings))
+}
+
+async fn looked(settings: &Settings) -> Vec<Check> {
     let mut checks =
         vec![port("port of gRPC", settings.grpc.listen).await, port("port of HTTP", settings.http.listen).await];
     checks.extend(store(&settings.store).await);

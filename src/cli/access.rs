@@ -5,7 +5,7 @@ use clap::Subcommand;
 use super::client::{Connection, Failure, timed};
 use super::right::Right;
 use super::{print, publish, whoami};
-use crate::api::v1;
+use campanile::api::v1;
 
 /// The most entries that a list shows.
 const LIST_MAX: i32 = 1_000;

@@ -9,9 +9,9 @@ use tonic::Request;
 
 use super::client::{Connection, Failure, timed};
 use super::print;
-use crate::access::audit::file;
-use crate::api::v1;
-use crate::domain::audit::Checkpoint;
+use campanile::access::audit::file;
+use campanile::api::v1;
+use campanile::domain::audit::Checkpoint;
 
 /// The most entries that are asked for at once.
 const PAGE_MAX: usize = 1_000;

@@ -12,12 +12,12 @@ use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
 use super::endpoint::{Papers, endpoint};
-use crate::api::v1::access_service_client::AccessServiceClient;
-use crate::api::v1::directory_service_client::DirectoryServiceClient;
-use crate::api::v1::inbox_service_client::InboxServiceClient;
-use crate::api::v1::operations_service_client::OperationsServiceClient;
-use crate::api::v1::publish_service_client::PublishServiceClient;
-use crate::api::v1::report_service_client::ReportServiceClient;
+use campanile::api::v1::access_service_client::AccessServiceClient;
+use campanile::api::v1::directory_service_client::DirectoryServiceClient;
+use campanile::api::v1::inbox_service_client::InboxServiceClient;
+use campanile::api::v1::operations_service_client::OperationsServiceClient;
+use campanile::api::v1::publish_service_client::PublishServiceClient;
+use campanile::api::v1::report_service_client::ReportServiceClient;
 
 /// Where the first start of a service leaves the administrator's token.
 pub const ADMIN_TOKEN_FILE: &str = "campanile-data/admin-token";

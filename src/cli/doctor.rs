@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::client::{Connection, Exit, Failure, timed};
 use super::print;
 use super::serve::TOKEN_FILE;
-use crate::api::v1;
-use crate::app;
-use crate::config::{self, Settings};
-use crate::operations::{Check, Level};
+use campanile::api::v1;
+use campanile::app;
+use campanile::config::{self, Settings};
+use campanile::operations::{Check, Level};
 
 /// Where to look.
 #[derive(Clone, Debug, Args)]

@@ -10,7 +10,7 @@ use tonic::Request;
 
 use super::client::{Connection, Failure, Session, timed};
 use super::{print, watch};
-use crate::api::v1;
+use campanile::api::v1;
 
 /// The columns that are read; any order, user_id is required, others may be missing.
 const COLUMNS: [&str; 10] =

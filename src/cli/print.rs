@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use prost::Message;
 
 use super::client::Failure;
-use crate::api::v1;
+use campanile::api::v1;
 
 /// Prints a message as JSON, just as the HTTP bridge would: names in camel case, enums by name.
 pub fn json<M: Message>(name: &str, message: &M) -> Result<(), Failure> {
@@ -30,7 +30,7 @@ pub fn value(value: &serde_json::Value) -> Result<(), Failure> {
 
 /// The JSON of a message of `campanile.v1` with this name.
 fn json_text<M: Message>(name: &str, message: &M) -> Result<String, Failure> {
-    crate::api::json::pretty(name, message).map_err(Failure::refused)
+    campanile::api::json::pretty(name, message).map_err(Failure::refused)
 }
 
 /// Headers of columns that hold ids.

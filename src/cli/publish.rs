@@ -8,8 +8,8 @@ use rand::Rng;
 
 use super::client::{Connection, Failure, Session, timed};
 use super::{print, review};
-use crate::api::v1;
-use crate::api::v1::audience::Target;
+use campanile::api::v1;
+use campanile::api::v1::audience::Target;
 
 /// Above this many recipients the number itself is asked for.
 const ASK_NUMBER_ABOVE: i32 = 50;

@@ -2,8 +2,8 @@
 
 use super::client::{Connection, Failure, timed};
 use super::print;
-use crate::api::v1;
-use crate::runtime::clock::SystemClock;
+use campanile::api::v1;
+use campanile::runtime::clock::SystemClock;
 
 const DAY_SECONDS: i64 = 86_400;
 

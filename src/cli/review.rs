@@ -2,8 +2,8 @@
 
 use super::client::{Connection, Failure, Session, timed};
 use super::{print, publish};
-use crate::api::v1;
-use crate::api::v1::content::Source;
+use campanile::api::v1;
+use campanile::api::v1::content::Source;
 
 /// Recipients' departments are shown by a preview; characters of a body on one screen.
 const BODY_CHARS: usize = 2_000;

@@ -1,7 +1,7 @@
 //! A right to send as a command line describes it, to be given or asked for.
 
 use super::print;
-use crate::api::v1;
+use campanile::api::v1;
 
 /// What the right covers.
 #[derive(Clone, Debug, clap::Args)]

@@ -9,9 +9,9 @@ use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::client::Failure;
-use crate::app::App;
-use crate::config::{self, Settings};
-use crate::telemetry::logging;
+use campanile::app::App;
+use campanile::config::{self, Settings};
+use campanile::telemetry::logging;
 
 /// The file in the data directory that holds the first administrator's token.
 pub(super) const TOKEN_FILE: &str = "admin-token";
@@ -40,7 +40,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
     settings.grpc.listen = args.grpc.unwrap_or(settings.grpc.listen);
     settings.http.listen = args.http.unwrap_or(settings.http.listen);
     #[cfg(feature = "sabotage")]
-    crate::runtime::sabotage::choose(settings.sabotage);
+    campanile::runtime::sabotage::choose(settings.sabotage);
     logging::start(&settings.log.level, settings.log.json).map_err(failed)?;
     let directory = settings.store.directory.clone();
     let shared = settings.store.url.is_some();

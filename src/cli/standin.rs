@@ -11,9 +11,9 @@ use tokio::net::TcpListener;
 use super::client::Failure;
 use super::demo::subscribers::{self, AppArgs};
 use super::serve;
-use crate::runtime::tasks::Tasks;
-use crate::standin::log::BreakLog;
-use crate::standin::{smtp, wecom};
+use campanile::runtime::tasks::Tasks;
+use campanile::standin::log::BreakLog;
+use campanile::standin::{smtp, wecom};
 
 /// How long a stand-in waits for its sessions at the end.
 const STOP_DEADLINE: Duration = Duration::from_secs(2);

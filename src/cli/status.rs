@@ -9,9 +9,9 @@ use serde_json::json;
 use super::client::{Connection, Failure, Session, timed};
 use super::doctor::{judged, show};
 use super::print;
-use crate::api::v1;
-use crate::operations::Level;
-use crate::runtime::clock::SystemClock;
+use campanile::api::v1;
+use campanile::operations::Level;
+use campanile::runtime::clock::SystemClock;
 
 /// How often the page is taken anew.
 const EVERY: Duration = Duration::from_secs(2);

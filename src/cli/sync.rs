@@ -8,7 +8,7 @@ use tonic::Request;
 
 use super::client::{Connection, Failure, Session};
 use super::{import, print, watch};
-use crate::api::v1;
+use campanile::api::v1;
 use v1::sync_directory_request::Part;
 
 /// Entries of a list that are shown.

@@ -2,7 +2,7 @@
 
 use super::client::{Connection, Failure, Session, timed};
 use super::print;
-use crate::api::v1;
+use campanile::api::v1;
 
 /// Whose case.
 #[derive(Clone, Debug, clap::Args)]

@@ -8,7 +8,7 @@ use tonic::Request;
 
 use super::client::{Connection, Failure};
 use super::print;
-use crate::api::v1;
+use campanile::api::v1;
 
 /// Follows a message; with --json one picture a line-separated document.
 pub async fn run(connection: &Connection, message_id: String) -> Result<(), Failure> {

@@ -2,8 +2,8 @@
 
 use super::client::{Connection, Failure, timed};
 use super::{admin, print};
-use crate::api::v1;
-use crate::api::v1::principal::Subject;
+use campanile::api::v1;
+use campanile::api::v1::principal::Subject;
 
 /// Prints whom the token stands for.
 pub async fn run(connection: &Connection) -> Result<(), Failure> {

@@ -17,6 +17,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -103,17 +104,19 @@ struct Token {
 struct Refused(i64, &'static str);
 
 /// Serves until the tasks are stopped. Fails if the log cannot be opened.
-pub async fn serve(listener: TcpListener, options: Options, tasks: Tasks) -> io::Result<()> {
-    let log = Log::open(&options.log, options.break_log)?;
-    let shared = Arc::new(Shared { options, log, clock: SystemClock::shared(), state: Mutex::default() });
-    let router = Router::new()
-        .route("/cgi-bin/gettoken", get(gettoken))
-        .route("/cgi-bin/message/send", post(send))
-        .with_state(shared);
-    // Without Nagle's algorithm answers leave at once; failing to say so costs only time.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let stop = tasks.stop_token();
-    axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await }).await
+pub fn serve(listener: TcpListener, options: Options, tasks: Tasks) -> BoxFuture<'static, io::Result<()>> {
+    Box::pin(async move {
+        let log = Log::open(&options.log, options.break_log)?;
+        let shared = Arc::new(Shared { options, log, clock: SystemClock::shared(), state: Mutex::default() });
+        let router = Router::new()
+            .route("/cgi-bin/gettoken", get(gettoken))
+            .route("/cgi-bin/message/send", post(send))
+            .with_state(shared);
+        // Without Nagle's algorithm answers leave at once; failing to say so costs only time.
+        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        let stop = tasks.stop_token();
+        axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await }).await
+    })
 }
 
 async fn gettoken(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery) -> Response {

@@ -14,7 +14,7 @@ use super::super::{print, watch};
 use super::held::Holder;
 use super::known;
 use super::role::describe;
-use crate::api::v1;
+use campanile::api::v1;
 
 /// What to apply.
 #[derive(Clone, Debug, clap::Args)]

@@ -7,8 +7,8 @@ use super::super::publish::parse_time;
 use super::super::right::Right;
 use super::super::{print, whoami};
 use super::{LIST_MAX, grant_import};
-use crate::api::v1;
-use crate::api::v1::principal::Subject;
+use campanile::api::v1;
+use campanile::api::v1::principal::Subject;
 
 /// What to do with grants.
 #[derive(Clone, Debug, Subcommand)]

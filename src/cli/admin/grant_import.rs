@@ -9,7 +9,7 @@ use super::super::client::{Connection, Exit, Failure, timed};
 use super::super::{print, watch};
 use super::held::{self, Held, SaidGrant};
 use super::known;
-use crate::api::v1;
+use campanile::api::v1;
 
 /// A mark that spreadsheets put before UTF-8.
 const BYTE_ORDER_MARK: char = '\u{feff}';

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::super::print;
-use crate::api::v1;
-use crate::api::v1::principal::Subject;
+use campanile::api::v1;
+use campanile::api::v1::principal::Subject;
 
 /// A right to send, as a file says it: one holder, and lists by name.
 #[derive(Clone, Debug, Default, Deserialize)]

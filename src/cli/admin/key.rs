@@ -5,8 +5,8 @@ use clap::Subcommand;
 use super::super::client::{Connection, Failure, timed};
 use super::super::{print, whoami};
 use super::LIST_MAX;
-use crate::api::v1;
-use crate::api::v1::create_key_request::Owner;
+use campanile::api::v1;
+use campanile::api::v1::create_key_request::Owner;
 
 /// What to do with keys.
 #[derive(Clone, Debug, Subcommand)]

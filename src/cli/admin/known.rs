@@ -2,7 +2,7 @@
 
 use super::super::client::{Failure, Session, timed};
 use super::LIST_MAX;
-use crate::api::v1;
+use campanile::api::v1;
 
 /// Every entry of a list whose pages come from `page`, which takes the token of a page and returns its entries with the
 /// token of the next one.

@@ -16,8 +16,8 @@ use clap::Subcommand;
 
 use super::client::{Carried, Connection, Failure, timed};
 use super::print;
-use crate::api::v1;
-use crate::api::v1::access_service_client::AccessServiceClient;
+use campanile::api::v1;
+use campanile::api::v1::access_service_client::AccessServiceClient;
 
 /// The most entries that a list shows.
 const LIST_MAX: i32 = 1_000;

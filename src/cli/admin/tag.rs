@@ -5,7 +5,7 @@ use clap::Subcommand;
 use super::super::client::{Connection, Failure, Session, timed};
 use super::super::{print, publish};
 use super::LIST_MAX;
-use crate::api::v1;
+use campanile::api::v1;
 
 /// People in one message of a stream of edits.
 const CHUNK: usize = 10_000;

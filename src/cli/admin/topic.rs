@@ -5,7 +5,7 @@ use clap::Subcommand;
 use super::super::client::{Connection, Failure, timed};
 use super::super::print;
 use super::known;
-use crate::api::v1;
+use campanile::api::v1;
 
 /// What to do with topics.
 #[derive(Clone, Debug, Subcommand)]

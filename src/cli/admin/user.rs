@@ -8,7 +8,7 @@ use clap::Subcommand;
 
 use super::super::client::{Connection, Failure, Session, timed};
 use super::super::print;
-use crate::api::v1;
+use campanile::api::v1;
 
 /// What to do with one person.
 #[derive(Clone, Debug, Subcommand)]

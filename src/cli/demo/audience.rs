@@ -1,8 +1,8 @@
 //! An audience as the demo means it: written out for the service, and worked out by hand for the checker.
 
 use super::campus::{Campus, Person};
-use crate::api::v1;
-use crate::api::v1::audience::Target;
+use campanile::api::v1;
+use campanile::api::v1::audience::Target;
 
 /// Who is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]

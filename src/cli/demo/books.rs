@@ -12,8 +12,8 @@ use super::campus::Campus;
 use super::day::Published;
 use super::plan::{self, Kind};
 use super::takeover::{Kill, Repeated};
-use crate::api::v1::{self, Channel, Outcome};
-use crate::domain::id::LegId;
+use campanile::api::v1::{self, Channel, Outcome};
+use campanile::domain::id::LegId;
 
 /// Faults that are shown in full; the rest is only counted.
 const FAULTS_SHOWN: usize = 5;

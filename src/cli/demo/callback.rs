@@ -8,7 +8,7 @@ use super::super::client::{Failure, timed};
 use super::super::print;
 use super::day::Day;
 use super::plan;
-use crate::api::v1;
+use campanile::api::v1;
 
 /// Tries to hit the middle; each is a message of its own.
 const TRIES: usize = 5;

@@ -7,7 +7,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::super::client::{Failure, Session, timed};
-use crate::api::v1;
+use campanile::api::v1;
 
 /// One application's sessions, one per node.
 pub struct Caller {

@@ -10,7 +10,7 @@ use super::names;
 use super::places::{
     CAMPUS_SYSTEMS, DEGREES, DEPARTMENTS, DORMS_PER_SITE, FACULTY, GRADES, INBOX_GATEWAY, ROOT, SCHOOLS, SITES,
 };
-use crate::api::v1;
+use campanile::api::v1;
 
 /// How many people may send.
 pub const SENDERS: usize = 259;
@@ -281,7 +281,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::domain::channel::Channel;
+    use campanile::domain::channel::Channel;
 
     #[test]
     fn the_same_seed_draws_the_same_campus() {

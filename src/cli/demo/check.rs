@@ -14,7 +14,7 @@ use super::campus::Campus;
 use super::day::Day;
 use super::plan::Kind;
 use super::takeover::Kill;
-use crate::api::v1::{self, Channel};
+use campanile::api::v1::{self, Channel};
 
 /// Messages whose recipients are listed at a time.
 const AT_ONCE: usize = 8;

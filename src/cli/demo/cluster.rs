@@ -8,8 +8,8 @@ use super::campus::Campus;
 use super::load::Loaded;
 use super::places::NOTICE_PLATFORM;
 use super::plan;
-use crate::api::v1;
-use crate::standin::private::{self, Postgres, Redis};
+use campanile::api::v1;
+use campanile::standin::private::{self, Postgres, Redis};
 
 /// Connections of one node to PostgreSQL.
 const CONNECTIONS: usize = 16;

@@ -16,9 +16,9 @@ use super::campus::Campus;
 use super::load::Loaded;
 use super::plan::{self, Kind, Planned};
 use super::reviewer::Reviewer;
-use crate::api::v1;
-use crate::api::v1::publish_stream_response::Answer;
-use crate::runtime::clock::SharedClock;
+use campanile::api::v1;
+use campanile::api::v1::publish_stream_response::Answer;
+use campanile::runtime::clock::SharedClock;
 
 /// Unary publishes under way at a time.
 const AT_ONCE: usize = 8;

@@ -15,8 +15,8 @@ use super::books::{Books, Wrong};
 use super::campus::Campus;
 use super::load;
 use super::plan::Kind;
-use crate::api::v1::{self, Channel};
-use crate::standin::log;
+use campanile::api::v1::{self, Channel};
+use campanile::standin::log;
 
 /// Inboxes that are looked at.
 const INBOXES: usize = 1_000;

@@ -10,9 +10,9 @@ use super::super::client::{Failure, Session, timed};
 use super::super::{print, watch};
 use super::campus::{Campus, root};
 use super::places::{DEPARTMENTS, NOTICE_PLATFORM, ROOT};
-use crate::api::v1;
-use crate::api::v1::create_key_request::Owner;
-use crate::api::v1::principal::Subject;
+use campanile::api::v1;
+use campanile::api::v1::create_key_request::Owner;
+use campanile::api::v1::principal::Subject;
 
 /// Calls under way at a time.
 const AT_ONCE: usize = 32;

@@ -29,9 +29,9 @@ use std::time::Duration;
 
 use super::client::Failure;
 use super::{print, serve};
-use crate::runtime::clock::{SharedClock, SystemClock};
 use audience::Who;
 use books::Books;
+use campanile::runtime::clock::{SharedClock, SystemClock};
 use campus::Campus;
 use day::Day;
 use load::Loaded;

@@ -6,8 +6,8 @@ use rand::{Rng, SeedableRng};
 use super::audience::Who;
 use super::campus::Campus;
 use super::places::{DEPARTMENTS, DORMS_PER_SITE, GRADES, NOTICE_PLATFORM, SCHOOLS, SITES};
-use crate::api::v1;
-use crate::api::v1::{Channel, MessageClass};
+use campanile::api::v1;
+use campanile::api::v1::{Channel, MessageClass};
 
 /// Messages to one person.
 pub const ONE_TO_ONE: usize = 3_000;

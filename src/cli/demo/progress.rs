@@ -8,8 +8,8 @@ use tokio::time::sleep;
 
 use super::super::client::{Failure, Session, timed};
 use super::super::{print, watch};
-use crate::api::v1;
-use crate::runtime::clock::SharedClock;
+use campanile::api::v1;
+use campanile::runtime::clock::SharedClock;
 
 const INTERVAL: Duration = Duration::from_millis(100);
 /// Messages asked for at a time.

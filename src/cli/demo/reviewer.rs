@@ -3,8 +3,8 @@
 use super::super::client::{Failure, Session, timed};
 use super::super::print;
 use super::campus::Campus;
-use crate::api::v1;
-use crate::api::v1::create_key_request::Owner;
+use campanile::api::v1;
+use campanile::api::v1::create_key_request::Owner;
 
 /// Which of the staff she is.
 const REVIEWER: usize = 1;

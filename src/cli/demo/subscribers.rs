@@ -14,10 +14,10 @@ use super::caller::{self, Caller};
 use super::campus::Campus;
 use super::processes::Process;
 use super::setting;
-use crate::api::v1;
-use crate::api::v1::subscribe_response::Change;
-use crate::runtime::clock::{SharedClock, SystemClock};
-use crate::standin::log::Log;
+use campanile::api::v1;
+use campanile::api::v1::subscribe_response::Change;
+use campanile::runtime::clock::{SharedClock, SystemClock};
+use campanile::standin::log::Log;
 
 /// Streams that share one connection, well below what servers allow.
 const STREAMS_PER_CONNECTION: usize = 50;

@@ -9,7 +9,7 @@ use super::books::Books;
 use super::campus::Campus;
 use super::plan::Kind;
 use super::setting;
-use crate::api::v1::Channel;
+use campanile::api::v1::Channel;
 
 /// Application systems that have a row of their own.
 const SYSTEMS_SHOWN: usize = 10;

@@ -14,8 +14,8 @@ use super::nodes::Nodes;
 use super::plan::Planned;
 use super::progress;
 use super::{DAY_DEADLINE, setting};
-use crate::api::v1::{self, Channel};
-use crate::runtime::clock::SharedClock;
+use campanile::api::v1::{self, Channel};
+use campanile::runtime::clock::SharedClock;
 
 /// How long others may take to notice: a lease of 30 s, 5 s until somebody looks, and time for a busy machine.
 const TAKEOVER_DEADLINE: Duration = Duration::from_secs(60);

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -70,16 +71,18 @@ struct Shared {
 }
 
 /// Serves until the tasks are stopped; sessions run as tasks of `tasks`. Fails if the log cannot be opened.
-pub async fn serve(listener: TcpListener, options: Options, tasks: Tasks) -> io::Result<()> {
-    let log = Log::open(&options.log, options.break_log)?;
-    let clock = SystemClock::shared();
-    let shared = Arc::new(Shared { options, log, clock, spent: Mutex::default(), mails: AtomicU64::new(0) });
-    while let Some(stream) = accept(&listener, &tasks).await {
-        let (shared, stop) = (shared.clone(), tasks.stop_token());
-        tasks.spawn(async move {
-            // How a session ends is its client's affair.
-            drop(stop.run_until_cancelled(session::run(stream, &shared)).await);
-        });
-    }
-    Ok(())
+pub fn serve(listener: TcpListener, options: Options, tasks: Tasks) -> BoxFuture<'static, io::Result<()>> {
+    Box::pin(async move {
+        let log = Log::open(&options.log, options.break_log)?;
+        let clock = SystemClock::shared();
+        let shared = Arc::new(Shared { options, log, clock, spent: Mutex::default(), mails: AtomicU64::new(0) });
+        while let Some(stream) = accept(&listener, &tasks).await {
+            let (shared, stop) = (shared.clone(), tasks.stop_token());
+            tasks.spawn(async move {
+                // How a session ends is its client's affair.
+                drop(stop.run_until_cancelled(session::run(stream, &shared)).await);
+            });
+        }
+        Ok(())
+    })
 }

@@ -11,7 +11,7 @@ use crate::store::{Error, Result, Store};
 
 mod embedded {
     #![allow(missing_docs)]
-    refinery::embed_migrations!("src/store/postgres/migrations");
+    refinery::embed_migrations!("store/postgres/migrations");
 }
 
 /// How long a new schema may take, with the wait for another node that makes it.

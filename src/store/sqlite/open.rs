@@ -11,7 +11,7 @@ use crate::store::{Error, Result};
 
 mod embedded {
     #![allow(missing_docs)]
-    refinery::embed_migrations!("src/store/sqlite/migrations");
+    refinery::embed_migrations!("store/sqlite/migrations");
 }
 
 /// SQLite before this can damage a WAL file when two connections checkpoint at once (fixed in 3.51.3).

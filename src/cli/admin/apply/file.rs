@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::super::held::{self, Held, SaidGrant, channels};
 use super::super::role::parse_role;
-use crate::api::v1;
+use campanile::api::v1;
 
 /// The whole file. Unknown names are refused: a misspelt one would silently mean nothing.
 #[derive(Debug, Default, Deserialize)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::super::held::{Held, Holder, set};
 use super::file::{SaidDepartment, SaidTopic, Wanted};
-use crate::api::v1;
+use campanile::api::v1;
 
 /// What there is.
 #[derive(Clone, Debug, Default)]
@@ -157,7 +157,7 @@ fn as_there<T: Ord + Clone>(there: &[T], said: &[T]) -> Vec<T> {
 mod tests {
     use super::super::file::parse;
     use super::*;
-    use crate::api::v1::principal::Subject;
+    use campanile::api::v1::principal::Subject;
 
     const FILE: &str = "[[department]]\nid = \"lab\"\nname = \"Lab\"\nunder = \"library\"\n\
                         [[department]]\nid = \"library\"\nname = \"Library\"\n\

@@ -8,8 +8,8 @@ use super::super::super::print;
 use super::super::plan::Kind;
 use super::super::takeover::Copy;
 use super::{Books, Key, Wrong};
-use crate::api::v1::{self, Channel, Outcome};
-use crate::standin::log;
+use campanile::api::v1::{self, Channel, Outcome};
+use campanile::standin::log;
 
 /// What the providers say they were given.
 #[derive(Debug, Default)]

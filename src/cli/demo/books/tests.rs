@@ -1,9 +1,9 @@
 //! The checker's own proof: honest books balance, and each kind of fault is found and named.
 
 use super::*;
-use crate::cli::demo::audience::Who;
-use crate::domain::id::MessageId;
-use crate::standin::log;
+use crate::demo::audience::Who;
+use campanile::domain::id::MessageId;
+use campanile::standin::log;
 
 const MESSAGE: MessageId = MessageId(0x7000_0010);
 const EMAIL: i32 = Channel::Email as i32;

@@ -1,10 +1,10 @@
-//! Compiles the interface in `proto/` without a protoc: protox parses it, tonic-prost-build writes the Rust.
+//! Compiles the interface beside it without a protoc: protox parses it, tonic-prost-build writes the Rust.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-const ROOT: &str = "proto";
-const PACKAGE: &str = "proto/campanile/v1";
+const ROOT: &str = "../proto";
+const PACKAGE: &str = "../proto/campanile/v1";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={ROOT}");
