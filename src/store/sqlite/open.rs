@@ -53,7 +53,7 @@ pub(super) fn writing(file: &Path) -> Result<Connection> {
     prepare(&connection)?;
     connection.pragma_update(None, "journal_mode", "wal").map_err(fault)?;
     connection.pragma_update(None, "synchronous", "full").map_err(fault)?;
-    // Checkpoints run beside the writer, never inside a commit.
+    // The log is moved beside the writer or between its commits, never inside one: see log.rs.
     connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(fault)?;
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024).map_err(fault)?;
     // 8 MiB. A commit that has split a page walks through all pages in memory: with four times as many it took a sixth

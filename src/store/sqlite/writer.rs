@@ -12,7 +12,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::log::Log;
+use super::log::{Gate, Log};
 use super::{fault, open};
 use crate::store::{Error, Result};
 
@@ -38,12 +38,14 @@ impl Writer {
         let (queue, work) = mpsc::channel(QUEUE);
         let broken = |error: std::io::Error| Error::Unavailable(format!("writer thread: {error}"));
         let checkpointer = open::checkpointing(file)?;
+        let gate = Gate::default();
+        let log = Log::new(gate.clone());
         let alive = Arc::new(());
         let watched = Arc::downgrade(&alive);
         thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || {
-                run(&connection, work);
+                run(&connection, log, work);
                 drop(alive);
             })
             .map_err(broken)?;
@@ -52,8 +54,9 @@ impl Writer {
             .spawn(move || {
                 while watched.strong_count() > 0 {
                     thread::sleep(CHECKPOINT_EVERY);
-                    // Busy or failed: the next round tries again, and the log only grows meanwhile.
-                    let _ = checkpointer.query_row("pragma wal_checkpoint(passive)", [], |_| Ok(()));
+                    if gate.move_pages(&checkpointer).is_err() {
+                        return;
+                    }
                 }
             })
             .map_err(broken)?;
@@ -95,9 +98,8 @@ fn execute(connection: &Connection, sql: &str) -> Result<()> {
     connection.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(|_| ()).map_err(fault)
 }
 
-fn run(connection: &Connection, mut queue: mpsc::Receiver<Work>) {
+fn run(connection: &Connection, mut log: Log, mut queue: mpsc::Receiver<Work>) {
     let mut answers: Vec<AfterCommit> = Vec::with_capacity(GROUP);
-    let mut log = Log::new();
     while let Some(first) = queue.blocking_recv() {
         let began = execute(connection, "begin immediate");
         if began.is_ok() {
@@ -123,6 +125,8 @@ fn run(connection: &Connection, mut queue: mpsc::Receiver<Work>) {
             tracing::error!(error = ?committed.err(), "a commit failed; the store stops until a restart");
             return;
         }
-        log.keep_short(connection);
+        if log.keep_short(connection).is_err() {
+            return;
+        }
     }
 }

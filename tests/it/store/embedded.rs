@@ -6,7 +6,8 @@ use campanile::domain::channel::Channel::{App, Email};
 use campanile::domain::content::Content;
 use campanile::domain::outcome::Outcome;
 use campanile::store::sqlite::Sqlite;
-use campanile::store::{Accepted, Error, Legs};
+use campanile::store::{Accepted, Encoded, Error, Legs};
+use parking_lot::Mutex;
 
 use super::fixture::{LEASE, NOW, node, nth};
 use super::publishing::{EPOCH, accept, claim, counts, id, office, people, publish, settle, whole};
@@ -72,6 +73,38 @@ async fn the_log_begins_anew_while_messages_come_in() {
     }
     let log = std::fs::metadata(directory.path().join("campanile.db-wal")).unwrap().len();
     assert!(written > 36 << 20 && log < 24 << 20, "{log} bytes of log for {written} bytes of text");
+}
+
+#[tokio::test]
+async fn who_comes_while_a_commit_waits_for_the_writer_goes_along() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(directory.path()).unwrap().store();
+    office(&store, 3).await;
+    let (open, closed) = std::sync::mpsc::channel::<()>();
+    let before = tokio::spawn({
+        let store = store.clone();
+        async move {
+            store
+                .messages
+                .accept_gathered(Box::new(move || closed.recv().map(|()| Vec::new()).unwrap_or_default()), EPOCH)
+                .await
+        }
+    });
+    tokio::task::yield_now().await;
+    let basket = Arc::new(Mutex::new(Vec::new()));
+    let behind = tokio::spawn({
+        let (store, basket) = (store.clone(), basket.clone());
+        async move {
+            let gathering = Box::new(move || std::mem::take(&mut *basket.lock()));
+            store.messages.accept_gathered(gathering, EPOCH).await
+        }
+    });
+    tokio::task::yield_now().await;
+    let item = publish(&store, 1, [nth(1)].into_iter().collect(), &[App]).await;
+    basket.lock().push(Encoded::of(item).unwrap());
+    open.send(()).unwrap();
+    assert!(before.await.unwrap().unwrap().is_empty());
+    assert!(matches!(behind.await.unwrap().unwrap()[..], [Accepted::Stored(_)]));
 }
 
 #[tokio::test]
