@@ -1,4 +1,4 @@
-//! The program: a thin door to the library.
+//! The program: a thin door to the command line.
 
 use std::process::ExitCode;
 

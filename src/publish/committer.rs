@@ -24,7 +24,7 @@ const IN_FLIGHT: usize = 3;
 /// Where the answer to one publish goes.
 type Answer = oneshot::Sender<Result<Accepted, Error>>;
 
-/// One publish on its way into the store.
+/// One publish on its way into the store. It passes through several hands and is large, so it travels in a box.
 struct Waiting {
     item: Encoded,
     /// Absent for a message that waits for its time.
@@ -35,7 +35,7 @@ struct Waiting {
 /// Puts publishes into the queue; cheap to clone.
 #[derive(Clone)]
 pub(super) struct Committer {
-    queue: mpsc::Sender<Waiting>,
+    queue: mpsc::Sender<Box<Waiting>>,
 }
 
 /// What a committer works with.
@@ -62,14 +62,14 @@ impl Committer {
 }
 
 /// A place in the queue. To be taken before the publish is decided: then nothing large waits for it.
-pub(super) struct Place<'a>(mpsc::Permit<'a, Waiting>);
+pub(super) struct Place<'a>(mpsc::Permit<'a, Box<Waiting>>);
 
 impl Place<'_> {
     /// Queues one publish for the next commit.
     pub(super) fn commit(self, accept: Accept, ready: Option<Ready>) -> Committing {
         let (answer, answered) = oneshot::channel();
         match Encoded::of(accept) {
-            Ok(item) => self.0.send(Waiting { item, ready, answer }),
+            Ok(item) => self.0.send(Box::new(Waiting { item, ready, answer })),
             // The answer is its own, and nobody waits for anything.
             Err(error) => drop(answer.send(Err(error))),
         }
@@ -94,11 +94,11 @@ fn draining() -> Refusal {
 
 /// What waits for a commit, taken from by the task that begins commits and by the transactions that do begin.
 #[derive(Clone)]
-struct Queue(Arc<Mutex<mpsc::Receiver<Waiting>>>);
+struct Queue(Arc<Mutex<mpsc::Receiver<Box<Waiting>>>>);
 
 impl Queue {
     /// Waits for the next one; `None` when the queue is closed and empty.
-    async fn next(&self) -> Option<Waiting> {
+    async fn next(&self) -> Option<Box<Waiting>> {
         std::future::poll_fn(|context| self.0.lock().poll_recv(context)).await
     }
 
@@ -116,6 +116,8 @@ async fn begin_commits(parts: CommitParts, queue: Queue, tasks: Tasks) {
     let permits = Arc::new(Semaphore::new(IN_FLIGHT));
     let stop = tasks.stop_token();
     loop {
+        // Before one is taken from the queue: there every transaction that begins meanwhile finds it.
+        let Ok(permit) = permits.clone().acquire_owned().await else { return };
         let first = tokio::select! {
             biased;
             first = queue.next() => first,
@@ -126,7 +128,6 @@ async fn begin_commits(parts: CommitParts, queue: Queue, tasks: Tasks) {
             }
         };
         let Some(first) = first else { return };
-        let Ok(permit) = permits.clone().acquire_owned().await else { return };
         let group = Group { first: Some(first), queue: queue.clone(), waiters: Vec::new() };
         let parts = parts.clone();
         tasks.spawn(async move {
@@ -139,7 +140,7 @@ async fn begin_commits(parts: CommitParts, queue: Queue, tasks: Tasks) {
 /// The publishes of one commit.
 struct Group {
     /// Whoever made a commit necessary, until the group is gathered.
-    first: Option<Waiting>,
+    first: Option<Box<Waiting>>,
     queue: Queue,
     /// Those who wait for an answer, in the order of what was gathered.
     waiters: Vec<(Option<Ready>, Answer)>,
@@ -150,9 +151,14 @@ impl Group {
     fn gather(&mut self) -> Vec<Encoded> {
         let Some(first) = self.first.take() else { return Vec::new() };
         let mut queue = self.queue.0.lock();
-        let waiting = std::iter::once(first).chain(std::iter::from_fn(|| queue.try_recv().ok())).take(GROUP);
-        let (items, waiters) = waiting.map(|one| (one.item, (one.ready, one.answer))).unzip();
-        self.waiters = waiters;
+        let waiting = (1 + queue.len()).min(GROUP);
+        let mut items = Vec::with_capacity(waiting);
+        self.waiters.reserve_exact(waiting);
+        for one in std::iter::once(first).chain(std::iter::from_fn(|| queue.try_recv().ok())).take(waiting) {
+            let Waiting { item, ready, answer } = *one;
+            items.push(item);
+            self.waiters.push((ready, answer));
+        }
         items
     }
 }
@@ -168,7 +174,8 @@ async fn commit_group(parts: &CommitParts, group: Group) {
     let result = parts.messages.accept_gathered(Box::new(move || gathered.lock().gather()), epoch).await;
     let waiters = {
         let mut group = group.lock();
-        // Of a transaction that did not begin nobody was gathered, and all of them have waited for it.
+        // Of a transaction that did not begin nobody was gathered. Whatever kept it would keep the next one as well, so
+        // all who wait hear of it at once, to try again.
         group.gather();
         std::mem::take(&mut group.waiters)
     };

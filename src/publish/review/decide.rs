@@ -36,7 +36,7 @@ pub struct Deciding {
 }
 
 impl Publisher {
-    /// Counts a reviewer's decision on exactly what she was shown; answers the message as the decision left it.
+    /// Counts a reviewer's decision on exactly what she was shown; answers the message, in the state that it gave it.
     ///
     /// # Errors
     /// `PERSON_REQUIRED`, `TEST_KEY`, `SCOPE_MISSING`, `NOT_FOUND` (absent, and not hers to decide, alike),
