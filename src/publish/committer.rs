@@ -18,8 +18,9 @@ use crate::store::{Accept, Accepted, Encoded, Error, Messages};
 const QUEUE: usize = 4_096;
 /// Publishes that share a commit: as many as a stream may leave unanswered, so that one flush serves them all.
 const GROUP: usize = 1_024;
-/// Commits under way: one that writes, one that the store has ready behind it, one that gives its answers.
-const IN_FLIGHT: usize = 3;
+/// Commits under way: one that writes, and one that the store has ready behind it. With three, one node on PostgreSQL
+/// made a tenth fewer publishes.
+const IN_FLIGHT: usize = 2;
 
 /// Where the answer to one publish goes.
 type Answer = oneshot::Sender<Result<Accepted, Error>>;
