@@ -83,8 +83,13 @@ impl Grants {
     /// The tags that somebody may name in expressions: those of all valid grants.
     #[must_use]
     pub fn usable(&self, principal: Principal, now: At) -> Usable {
-        let held = self.of(principal);
-        Usable::by(held.iter().filter(|grant| grant.is_valid(now)).cloned().collect(), now)
+        Usable::by(self.valid_of(principal, now), now)
+    }
+
+    /// The grants of somebody that are valid at this moment.
+    #[must_use]
+    pub fn valid_of(&self, principal: Principal, now: At) -> Vec<Arc<Grant>> {
+        self.of(principal).iter().filter(|grant| grant.is_valid(now)).cloned().collect()
     }
 
     /// Whether somebody may make and edit a tag of this name, by any valid grant.

@@ -27,29 +27,52 @@ const UNKNOWN_SHOWN: usize = 20;
 /// The tags that somebody may use in expressions at one moment. A tag that has expired is none.
 #[derive(Clone, Debug)]
 pub struct Usable {
-    /// By right of these; `None`: every tag, for those who need no right.
-    grants: Option<Vec<Arc<Grant>>>,
+    right: Right,
     now: At,
+}
+
+/// Why tags may be used.
+#[derive(Clone, Debug)]
+enum Right {
+    /// No right is needed.
+    All,
+    /// What these give.
+    Held(Vec<Arc<Grant>>),
+    /// What is not sensitive, what these departments (the store's keys) own, and what these give.
+    Office(HashSet<i64>, Vec<Arc<Grant>>),
 }
 
 impl Usable {
     /// Every tag that there is at this moment, sensitive ones included.
     #[must_use]
     pub fn any(now: At) -> Usable {
-        Usable { grants: None, now }
+        Usable { right: Right::All, now }
     }
 
     /// What these grants, all valid at this moment, let their holder use.
     #[must_use]
     pub fn by(grants: Vec<Arc<Grant>>, now: At) -> Usable {
-        Usable { grants: Some(grants), now }
+        Usable { right: Right::Held(grants), now }
+    }
+
+    /// What may stand in a right that somebody gives or asks for: tags that are not sensitive, those of the departments
+    /// (the store's keys) in the office, and what these grants, all valid at this moment, let one use.
+    #[must_use]
+    pub fn in_office(departments: HashSet<i64>, grants: Vec<Arc<Grant>>, now: At) -> Usable {
+        Usable { right: Right::Office(departments, grants), now }
     }
 
     /// Whether the tag may be used.
     #[must_use]
     pub fn allows(&self, tag: &Tag) -> bool {
-        let may_use = |grants: &Vec<Arc<Grant>>| grants.iter().any(|grant| grant.may_use(tag));
-        tag.is_current(self.now) && self.grants.as_ref().is_none_or(may_use)
+        let held = |grants: &[Arc<Grant>]| grants.iter().any(|grant| grant.may_use(tag));
+        let owned = |departments: &HashSet<i64>| tag.department_id.is_some_and(|id| departments.contains(&id));
+        tag.is_current(self.now)
+            && match &self.right {
+                Right::All => true,
+                Right::Held(grants) => held(grants),
+                Right::Office(departments, grants) => !tag.sensitive || owned(departments) || held(grants),
+            }
     }
 
     /// The moment.
@@ -98,7 +121,8 @@ pub fn expression(tree: &Expression, snapshot: &Snapshot, usable: &Usable) -> Re
     Ok(plan.evaluate(snapshot.everyone()))
 }
 
-/// Everybody whom a term of the expression names, wherever it stands: those about whom an answer tells something.
+/// Everybody whom a term of the expression names, wherever it stands, and within rule tags too: those about whom an
+/// answer tells something.
 ///
 /// # Errors
 /// Those of [`expression`].
@@ -106,6 +130,11 @@ pub fn named(tree: &Expression, snapshot: &Snapshot, usable: &Usable) -> Result<
     let mut all = Set::new();
     for term in terms_of(tree) {
         all |= expression(&Expression::Term(term.clone()), snapshot, usable)?;
+        if let Term::Tag(name) = term
+            && let Some(entry) = snapshot.tag(name)
+        {
+            all |= rule::told(entry, snapshot, usable.now());
+        }
     }
     Ok(all)
 }

@@ -1,9 +1,10 @@
 //! Tags that are expressions: evaluated at use, each once per edition of the directory.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::resolve::{Binder, Usable};
-use super::show::tags_of;
+use super::resolve::{Binder, Usable, expression};
+use super::show::{tags_of, terms_of};
 use super::snapshot::{Snapshot, TagEntry};
 use crate::domain::audience::{DEPTH_MAX, Expression};
 use crate::domain::refusal::{Reason, Refusal};
@@ -42,6 +43,22 @@ pub(super) fn members(entry: &TagEntry, snapshot: &Snapshot, now: At, outer: &[i
     let set = Arc::new(plan.evaluate(snapshot.everyone()));
     snapshot.rules.lock().insert(tag.id, (expired, Arc::clone(&set)));
     Ok(set)
+}
+
+/// Everybody about whom the number of a rule tag's members tells something: all whom its terms name, and those of the
+/// rule tags within it. What cannot be read names nobody.
+#[must_use]
+pub fn told(entry: &TagEntry, snapshot: &Snapshot, now: At) -> Set {
+    let (mut all, mut seen, mut waiting) = (Set::new(), HashSet::from([entry.tag.id]), vec![entry]);
+    while let Some(one) = waiting.pop() {
+        let Some(Ok(tree)) = &one.rule else { continue };
+        for term in terms_of(tree) {
+            all |= expression(&Expression::Term(term.clone()), snapshot, &Usable::any(now)).unwrap_or_default();
+        }
+        let inner = tags_of(tree).into_iter().filter_map(|name| snapshot.tag(name));
+        waiting.extend(inner.filter(|inner| inner.rule.is_some() && seen.insert(inner.tag.id)));
+    }
+    all
 }
 
 /// Whether a tag with this name may have this rule: every term exists, and the tag does not use itself, by

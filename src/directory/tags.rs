@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{Registrar, check};
 use crate::access::Caller;
-use crate::audience::Snapshot;
 use crate::audience::resolve::{Usable, expression};
+use crate::audience::{Snapshot, rule};
 use crate::domain::access::KeyScope;
 use crate::domain::audience::{Expression, Term};
 use crate::domain::audit::{Action, Deed, Object};
@@ -26,7 +26,8 @@ pub struct TagView {
     /// External id of the owning department.
     pub department: Option<String>,
     /// Its members; of a rule tag those that the rule names now, 0 if it names nothing any more. `None`: one to four
-    /// whom no grant of the caller covers.
+    /// whom no grant of the caller covers; of a rule tag, fewer than five and its terms name somebody beyond the
+    /// caller's grants and office.
     pub count: Option<u64>,
 }
 
@@ -116,8 +117,16 @@ impl Registrar {
     pub(super) fn view(&self, caller: &Caller, tag: &Tag, snapshot: &Snapshot) -> TagView {
         let department = tag.department_id.and_then(|id| snapshot.tree().get(id)).map(|one| one.external_id.clone());
         let (members, now) = (self.members(tag, snapshot).unwrap_or_default(), self.parts.clock.now());
-        let covered = || self.parts.policy.outside(caller.principal, &members, snapshot, now) == 0;
-        let shown = !(1..COUNT_SHOWN_MIN).contains(&members.len()) || self.edits(caller, tag) || covered();
+        let covered = |people: &Set| self.parts.policy.outside(caller.principal, people, snapshot, now) == 0;
+        let shown = match snapshot.tag(&tag.name).filter(|entry| entry.rule.is_some()) {
+            // Whoever makes a rule need not know the people: even that it names nobody tells who is not in a tag.
+            Some(entry) if members.len() < COUNT_SHOWN_MIN => {
+                let people = rule::told(entry, snapshot, now);
+                caller.administered(now).within(&people, snapshot) == people || covered(&people)
+            }
+            Some(_) => true,
+            None => !(1..COUNT_SHOWN_MIN).contains(&members.len()) || self.edits(caller, tag) || covered(&members),
+        };
         let mut tag = tag.clone();
         if !self.edits(caller, &tag) {
             tag.user_grants.clear();

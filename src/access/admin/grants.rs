@@ -7,6 +7,7 @@ use crate::access::announce::SERVICE;
 use crate::access::authority::exceeds;
 use crate::access::explain::Explanation;
 use crate::access::{Caller, Reach, Request};
+use crate::audience::show::tags_of;
 use crate::audience::{Snapshot, Usable, parse, resolve};
 use crate::domain::access::{Grant, GrantState, KeyScope, Principal};
 use crate::domain::audience::Audience;
@@ -95,12 +96,26 @@ impl Admin {
         let now = self.parts.clock.now();
         let reach = caller.require_administrator(now)?;
         self.known_principal(draft.principal, &reach, "grant.principal")?;
-        let grant = self.compose(draft, &reach, caller.principal)?;
+        let grant = self.compose(draft, &reach, caller.principal, &self.lendable(&reach, Vec::new(), now))?;
         let deed = Deed::of(Action::GrantCreate).on(Object::Grant(grant.id)).over([format!("{grant:?}")]);
         self.parts.audit.record(caller, deed).await?;
         self.parts.store.access.create_grant(grant.clone()).await?;
         self.parts.grants.put(grant.clone());
         Ok(grant)
+    }
+
+    /// The tags that may stand in the audience of a grant: for an office those of its departments and all that are not
+    /// sensitive, besides what its holder may use by these grants. Any other answers like one that does not exist.
+    pub(super) fn lendable(&self, reach: &Reach, grants: Vec<Arc<Grant>>, now: At) -> Usable {
+        let snapshot = self.parts.index.snapshot();
+        match reach {
+            Reach::Everywhere => Usable::any(now),
+            Reach::Departments(_) => {
+                let departments = snapshot.tree().iter().map(|one| one.id);
+                let owned = departments.filter(|id| reach.covers(*id, snapshot.tree())).collect();
+                Usable::in_office(owned, grants, now)
+            }
+        }
     }
 
     /// The grant of a draft, beneath the office of whoever gives it.
@@ -112,9 +127,10 @@ impl Admin {
         draft: GrantDraft,
         reach: &Reach,
         giver: Principal,
+        usable: &Usable,
     ) -> Result<Grant, Refusal> {
         let now = self.parts.clock.now();
-        self.check(&draft, now)?;
+        self.check(&draft, usable, now)?;
         let department_ids = draft
             .department_ids
             .iter()
@@ -280,7 +296,7 @@ impl Admin {
         }))
     }
 
-    fn check(&self, draft: &GrantDraft, now: At) -> Result<(), Refusal> {
+    fn check(&self, draft: &GrantDraft, usable: &Usable, now: At) -> Result<(), Refusal> {
         let refuse = |reason, field: &str, message: &str| Err(Refusal::new(reason, message).field(field));
         if draft.department_ids.is_empty() && draft.audience.is_none() {
             let message = "Say whom the grant reaches: departments, an audience, or both.";
@@ -306,7 +322,7 @@ impl Admin {
                 refusal
             };
             let tree = parse::parse(audience).map_err(named)?;
-            resolve::expression(&tree, &self.parts.index.snapshot(), &Usable::any(now)).map_err(named)?;
+            resolve::expression(&tree, &self.parts.index.snapshot(), usable).map_err(named)?;
         }
         Ok(())
     }
@@ -319,8 +335,11 @@ pub(super) fn not_lent(reach: &Reach, grant: &Grant, snapshot: &Snapshot) -> Opt
     let own = |tag: &Tag| tag.department_id.is_some_and(|id| reach.covers(id, snapshot.tree()));
     let used = |name: &String| tag(name).is_none_or(|tag| !tag.sensitive || own(tag));
     let edited = |name: &String| tag(name).is_some_and(own);
+    let audience = grant.audience.as_deref().and_then(|text| parse::parse(text).ok());
+    let named = audience.iter().flat_map(tags_of).all(|name| used(&name.to_owned()));
     match reach.is_everywhere() {
         true => None,
+        false if !named => Some("grant.audience"),
         false if !grant.tags.iter().all(used) => Some("grant.tags"),
         false if !grant.edit_tags.iter().all(edited) => Some("grant.edit_tags"),
         false => None,

@@ -72,7 +72,8 @@ impl Admin {
         words("why", &why)?;
         let now = self.parts.clock.now();
         let home = self.home(caller, &draft, now)?;
-        let wanted = self.compose(draft, &Reach::Everywhere, caller.principal)?;
+        let usable = self.lendable(&caller.administered(now), self.parts.grants.valid_of(caller.principal, now), now);
+        let wanted = self.compose(draft, &Reach::Everywhere, caller.principal, &usable)?;
         let filter = RequestFilter { requester: Some(requester), state: Some(RequestState::Open) };
         if self.parts.store.requests.list(filter, None, OPEN_MAX).await?.len() == OPEN_MAX {
             let message = format!("You have {OPEN_MAX} open requests; wait until some are decided.");
@@ -307,7 +308,8 @@ impl Admin {
             None => request.wanted.clone(),
             Some(draft) => {
                 let draft = GrantDraft { principal: request.wanted.principal, ..draft.clone() };
-                self.compose(draft, &Reach::Everywhere, caller.principal)?
+                let usable = self.lendable(reach, Vec::new(), self.parts.clock.now());
+                self.compose(draft, &Reach::Everywhere, caller.principal, &usable)?
             }
         };
         if answer.narrowed.is_some() && !self.is_within(&grant, &request.wanted, &snapshot) {

@@ -18,7 +18,7 @@ const DEPARTMENTS_MAX: usize = 100;
 pub enum Count {
     /// So many.
     Exactly(u64),
-    /// One to four whom no grant of the caller covers.
+    /// One to four whom no grant of the caller covers, or as few of a rule that is about somebody whom none covers.
     BelowFive,
 }
 
@@ -45,7 +45,7 @@ pub struct DepartmentCount {
 impl Count {
     /// A number of people, of whom the caller may know all or not.
     pub(super) fn of(n: u64, covered: bool) -> Count {
-        if !covered && (1..SHOWN_MIN).contains(&n) { Count::BelowFive } else { Count::Exactly(n) }
+        if !covered && n < SHOWN_MIN { Count::BelowFive } else { Count::Exactly(n) }
     }
 }
 
@@ -64,8 +64,10 @@ impl View<'_> {
         let Audience::Expression(text) = audience else { return Ok(Vec::new()) };
         let tree = parse(text)?;
         let count = |term: &crate::domain::audience::Term| {
-            let named = resolve::expression(&Expression::Term(term.clone()), &self.survey.snapshot, &self.usable)?;
-            Ok(ClauseCount { clause: term.to_string(), count: Count::of(named.len(), (self.outside)(&named) == 0) })
+            let (tree, snapshot) = (Expression::Term(term.clone()), &self.survey.snapshot);
+            let people = resolve::expression(&tree, snapshot, &self.usable)?;
+            let covered = (self.outside)(&resolve::named(&tree, snapshot, &self.usable)?) == 0;
+            Ok(ClauseCount { clause: term.to_string(), count: Count::of(people.len(), covered) })
         };
         terms_of(&tree).into_iter().map(count).collect()
     }

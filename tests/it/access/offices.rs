@@ -240,6 +240,89 @@ async fn the_last_platform_administrator_with_a_key_stays() {
 }
 
 #[tokio::test]
+async fn a_sensitive_tag_of_others_stands_in_no_grant_and_answers_like_an_unknown_one() {
+    let app = TestApp::start().await;
+    app.campus().await;
+    let (cs, asker) = (of_cs(&app).await, token(&app, "u001").await);
+    for (name, owner) in [("aid:yes", "school"), ("team:ours", "cs")] {
+        let tag = v1::Tag {
+            tag: name.to_owned(),
+            owner_department_id: owner.to_owned(),
+            sensitive: true,
+            ..Default::default()
+        };
+        app.directory(&app.admin).upsert_tag(v1::UpsertTagRequest { tag: Some(tag) }).await.unwrap();
+    }
+    let own = app.access(&cs).create_application(application("cs")).await.unwrap().into_inner().application.unwrap();
+    let reaching = |audience: &str| v1::Grant {
+        department_ids: vec!["cs".to_owned()],
+        audience: audience.to_owned(),
+        ..Default::default()
+    };
+    let said = |name: &str, status: tonic::Status| {
+        let refusal = refused(&status);
+        assert_eq!((refusal.reason.as_str(), refusal.field.as_str()), ("UNKNOWN_TAG", "grant.audience"), "{name}");
+        status.message().replace(name, "it")
+    };
+    let given = async |name: &str| {
+        let wanted = grant_to(&own.application_id, reaching(&format!("department:cs AND {name}")));
+        said(name, app.access(&cs).create_grant(wanted).await.unwrap_err())
+    };
+    let asked = async |name: &str| {
+        let wanted = v1::RequestGrantRequest { wanted: Some(reaching(name)), why: "助学金".to_owned() };
+        said(name, app.access(&asker).request_grant(wanted).await.unwrap_err())
+    };
+    assert_eq!(given("aid:yes").await, given("aid:nay").await);
+    assert_eq!(asked("aid:yes").await, asked("aid:nay").await);
+    assert_eq!(asked("team:ours").await, asked("team:theirs").await, "nor of the asker's own department");
+    app.access(&cs).create_grant(grant_to(&own.application_id, reaching("team:ours"))).await.unwrap();
+    app.access(&app.admin).create_grant(grant_to(&own.application_id, reaching("aid:yes"))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_rule_does_not_tell_whether_somebody_elsewhere_is_in_a_tag() {
+    let app = TestApp::start().await;
+    app.campus().await;
+    let cs = of_cs(&app).await;
+    let subject = Some(Subject::UserId("u000".to_owned()));
+    let grant = v1::Grant {
+        principal: Some(v1::Principal { subject, ..Default::default() }),
+        department_ids: vec!["cs".to_owned()],
+        ..Default::default()
+    };
+    app.access(&app.admin).create_grant(v1::CreateGrantRequest { grant: Some(grant) }).await.unwrap();
+    let rules = [
+        ("r:is", "user:u025 AND grade:2022"),
+        ("r:not", "user:u025 AND grade:2021"),
+        ("r:nested", "r:is"),
+        ("r:around", "r:not"),
+        ("r:own", "user:u001 AND grade:2021"),
+    ];
+    for (name, rule) in rules {
+        let kind = v1::TagKind::Rule.into();
+        let tag = v1::Tag { tag: name.to_owned(), kind, rule: rule.to_owned(), ..Default::default() };
+        app.directory(&cs).upsert_tag(v1::UpsertTagRequest { tag: Some(tag) }).await.unwrap();
+    }
+    let listed = app.directory(&cs).list_tags(v1::ListTagsRequest::default()).await.unwrap().into_inner().tags;
+    let shown = |name: &str| listed.iter().find(|one| one.tag == name).map(|one| (one.count, one.under_five));
+    for (name, _) in &rules[..4] {
+        assert_eq!(shown(name), Some((0, true)), "{name}");
+    }
+    assert_eq!(shown("r:own"), Some((1, false)));
+    let previewed = async |name: &str| {
+        let wanted = v1::PreviewAudienceRequest {
+            audience: notice("", name).audience,
+            channels: vec![v1::Channel::App.into()],
+            department_id: "cs".to_owned(),
+            ..Default::default()
+        };
+        format!("{:?}", app.publish(&cs).preview_audience(wanted).await.unwrap().into_inner()).replace(name, "it")
+    };
+    assert_eq!(previewed("r:is").await, previewed("r:not").await);
+    assert_eq!(previewed("r:nested").await, previewed("r:around").await);
+}
+
+#[tokio::test]
 async fn an_office_edits_the_tags_of_its_departments_and_lends_no_others() {
     let app = TestApp::start().await;
     let campus = app.campus().await;
