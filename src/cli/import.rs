@@ -26,7 +26,7 @@ pub struct ImportArgs {
     /// CSV in UTF-8 with a header: user_id,name,department,status,email,wecom,app,tags,locale,alias_ids (tags and alias
     /// ids separated by ;)
     ///
-    /// Any order; only user_id must be there. What a column would say stays as it is where the column is left out,
+    /// Any order; user_id must be there, and name for whoever is new. What a column would say stays as it is where the column is left out,
     /// and is cleared where its cell is empty. Tags are added; none is taken away.
     file: PathBuf,
 }

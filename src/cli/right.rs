@@ -9,7 +9,8 @@ pub struct Right {
     /// Department it speaks for, with those under it; may be repeated
     #[arg(long = "department", value_name = "ID")]
     departments: Vec<String>,
-    /// Whom it reaches, as an audience expression; default: the people of its departments
+    /// Whom it reaches besides the people of its departments, as an audience expression; without departments these
+    /// alone
     #[arg(long, value_name = "EXPR", default_value = "", hide_default_value = true)]
     audience: String,
     /// Channel it may use; may be repeated; default: all

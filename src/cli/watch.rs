@@ -66,7 +66,10 @@ impl Bars {
         if !self.terminal {
             let settled: i32 = message.counts.iter().map(|counts| counts.members - counts.pending).sum();
             let members: i32 = message.counts.iter().map(|counts| counts.members).sum();
-            let line = format!("{}: {settled} of {members} settled, {per_second}/s", print::state(message.state));
+            let mut line = format!("{}: {settled} of {members} settled, {per_second}/s", print::state(message.state));
+            if message.pause_reason() == v1::PauseReason::ReviewLapsed {
+                line.push_str("; a reviewer has to agree again, see `campanile review show`");
+            }
             if self.said.replace(line.clone()) != line {
                 eprintln!("{line}");
             }

@@ -53,7 +53,8 @@ pub(super) fn scopes(scopes: &[i32]) -> String {
 
 /// Grants as a table.
 pub(super) fn grants(grants: &[v1::Grant]) -> comfy_table::Table {
-    let mut table = print::table(&["grant", "holder", "departments", "audience", "channels", "classes", "until"]);
+    let mut table =
+        print::table(&["grant", "holder", "departments", "audience", "channels", "classes", "tags", "limits", "until"]);
     for grant in grants {
         let channels: Vec<_> = grant.channels.iter().map(|&channel| print::channel(channel)).collect();
         let classes: Vec<_> = grant.classes.iter().map(|&class| print::class(class)).collect();
@@ -64,6 +65,8 @@ pub(super) fn grants(grants: &[v1::Grant]) -> comfy_table::Table {
             grant.audience.clone(),
             if channels.is_empty() { "all".to_owned() } else { channels.join(" ") },
             if classes.is_empty() { "notice transactional".to_owned() } else { classes.join(" ") },
+            tags(grant),
+            limits(grant),
             match &grant.revoked_at {
                 Some(at) => format!("revoked {}", print::time(Some(at))),
                 None => print::time(grant.expire_at.as_ref()),
@@ -71,4 +74,19 @@ pub(super) fn grants(grants: &[v1::Grant]) -> comfy_table::Table {
         ]);
     }
     table
+}
+
+/// The tags that a grant lets its holder use, and edit.
+fn tags(grant: &v1::Grant) -> String {
+    let used = if grant.tags.is_empty() { "not sensitive".to_owned() } else { grant.tags.join(" ") };
+    let edited = grant.edit_tags.join(" ");
+    if edited.is_empty() { used } else { format!("{used}; edits {edited}") }
+}
+
+/// How many people a grant reaches a day and a message at most.
+fn limits(grant: &v1::Grant) -> String {
+    let most = [(grant.per_day, "a day"), (grant.per_message, "a message")];
+    let said: Vec<_> =
+        most.iter().filter(|(n, _)| *n > 0).map(|(n, of)| format!("{} {of}", print::number(*n))).collect();
+    said.join(", ")
 }

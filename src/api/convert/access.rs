@@ -109,8 +109,14 @@ fn gateway(departments: &[String], directory: &Snapshot) -> Result<bool, Refusal
         return Err(Refusal::new(Reason::UnknownDepartment, advice).field(PATH));
     }
     let mut roots = directory.tree().iter().filter(|one| one.parent_id.is_none());
-    absent(roots.all(|root| departments.contains(&root.external_id)), PATH)?;
-    Ok(true)
+    match roots.all(|root| departments.contains(&root.external_id)) {
+        true => Ok(true),
+        false => {
+            let message = "An inbox gateway serves the whole institution so far: name every department that has no \
+                           parent, or leave the field out.";
+            Err(Refusal::new(Reason::NotYetAvailable, message).field(PATH))
+        }
+    }
 }
 
 /// An application as the wire carries it.
